@@ -1,0 +1,246 @@
+package btfx
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"math"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+)
+
+// view is what upstream's reader gets to see of a [File]: an ELF file written
+// anew, in which everything that libbpf accepts and upstream does not is hidden
+// or shown as something that upstream keeps as it is.
+//
+// Section indices, symbol indices and BTF type IDs are those of the file;
+// symbols and strings are appended. What remains to be undone in the spec is
+// recorded while the view is made.
+type view struct {
+	*File
+	sections []viewSection // by section index
+	symbols  []Symbol      // the file's and appended ones
+	types    *rawBTF       // nil if the file has no BTF
+
+	sectionSymbols map[elf.SectionIndex]int // index into symbols
+	arenaSymbol    int                      // index into symbols, 0 if there is none yet
+	holes          []string                 // names of the functions that stand for holes
+	renamed        map[string]string        // names of sections as upstream sees them
+	zeroes         uint64                   // bytes in NOBITS sections that upstream allocates
+	restores       []func(*ebpf.CollectionSpec) error
+}
+
+// viewSection is a section of a [view]. Its zero value is the null section.
+type viewSection struct {
+	name        string
+	header      elf.Section64 // name, offset and size are filled in when written
+	size        uint64        // of NOBITS
+	data        []byte
+	relocations []Relocation
+}
+
+// Spec parses the file with upstream's reader, through a view in which it finds
+// nothing that it would refuse. What the spec of a struct_ops object looks like:
+//
+//   - Struct_ops maps are absent, and programs of type StructOps have an empty
+//     AttachTo. Their DATASECs are in Types.
+//   - Every use of an extern, weak or not, is a plain reference: a call has Src
+//     PseudoCall and Constant -1, a 64-bit load Src 0 and Constant 0, both have
+//     the name as Reference. Extern FUNC and VAR types are in Types, the DATASECs
+//     .ksyms and .kconfig are not (an anonymous struct without size has their ID).
+//   - A variable in the arena is a 64-bit load with Src 0, Reference ".addr_space.1"
+//     and its offset in that section as Constant.
+//   - A section .bss.X is a map of that name, with BPF_F_MMAPABLE in its Flags if
+//     it has a VariableSpec, as upstream sets that by name for .bss alone.
+//   - A NOBITS section larger than 1 MiB is a map without Contents. Its
+//     VariableSpecs have a Type, but no Value; [ebpf.NewCollection] does not
+//     create such a map and wants it as one of MapReplacements.
+//   - Hidden functions in .text and hidden variables are static.
+//   - SectionName of an optional program begins with "?".
+//
+// An object that upstream reads by itself comes out the same, except for the
+// above. Each call makes a spec of its own.
+func (f *File) Spec() (spec *ebpf.CollectionSpec, err error) {
+	v, err := newView(f)
+	if err != nil {
+		return nil, err
+	}
+
+	// The view is well-formed ELF, but it is upstream that decodes the BTF and
+	// instructions in it.
+	defer func() {
+		if r := recover(); r != nil {
+			spec, err = nil, fmt.Errorf("reading the object panicked: %v", r)
+		}
+	}()
+
+	spec, err = ebpf.LoadCollectionSpecFromReader(bytes.NewReader(v.marshal()))
+	if err != nil {
+		return nil, err
+	}
+	if err := v.restore(spec); err != nil {
+		return nil, err
+	}
+	return spec, nil
+}
+
+// newView makes the view of a file.
+func newView(f *File) (*view, error) {
+	v := &view{
+		File:           f,
+		symbols:        append([]Symbol(nil), f.Symbols...),
+		sectionSymbols: make(map[elf.SectionIndex]int),
+		renamed:        make(map[string]string),
+	}
+	for i, sym := range f.Symbols {
+		if sym.Type == elf.STT_SECTION && sym.Binding == elf.STB_LOCAL && sym.Value == 0 {
+			v.sectionSymbols[sym.Section] = i
+		}
+	}
+
+	v.showSections()
+	v.showSymbols()
+	v.showFunctions()
+	for _, step := range []func() error{
+		v.checkData,
+		v.showCode,
+		v.showMaps,
+		v.showTypes,
+		v.showExtInfo,
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// restore undoes in the spec what the view had to pretend.
+func (v *view) restore(spec *ebpf.CollectionSpec) error {
+	for _, name := range v.holes {
+		delete(spec.Programs, name)
+	}
+	for _, restore := range v.restores {
+		if err := restore(spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showSections decides section by section what upstream sees of it. What it has
+// no use for, DWARF above all, is left out or has no contents.
+func (v *view) showSections() {
+	v.sections = make([]viewSection, len(v.Sections))
+	for i, sec := range v.Sections {
+		if sec.Type != elf.SHT_PROGBITS && sec.Type != elf.SHT_NOBITS || sec.Name == ".BTF" || sec.Name == ".BTF.ext" {
+			continue // see marshal, showTypes and showExtInfo
+		}
+		s := viewSection{name: sec.Name, size: sec.Size, data: v.data[i], header: elf.Section64{
+			Type:      uint32(sec.Type),
+			Flags:     uint64(sec.Flags &^ elf.SHF_COMPRESSED),
+			Addralign: v.headers[i].Addralign,
+		}}
+		switch sec.kind() {
+		case dataSection:
+			s.relocations = v.countable(sec.Relocations)
+			v.showData(i, &s)
+		case codeSection, mapsSection, textSection:
+			// Code and maps get their relocations in showCode and showMaps.
+		case arenaSection, opsSection, otherSection:
+			// Closes the gap that cilium/ebpf v0.22.0 refuses .struct_ops, ignores
+			// the optional ones, wires two maps of one type at random, and refuses
+			// every reference to .addr_space.1. Their size stays, as DATASECs need it.
+			s.header.Type = uint32(elf.SHT_NOBITS)
+		}
+		v.sections[i] = s
+	}
+}
+
+// checkData refuses data that would make upstream allocate much more than the
+// file has: it copies each variable.
+func (v *view) checkData() error {
+	for _, sec := range v.Sections {
+		if sec.Size > math.MaxUint32 && sec.kind() != otherSection {
+			return fmt.Errorf("section %q: %d bytes, want no more than %d", sec.Name, sec.Size, math.MaxUint32)
+		}
+	}
+
+	sizes := make([]uint64, len(v.Sections))
+	for _, sym := range v.symbols {
+		if !sym.isDefined() || sym.Binding == elf.STB_LOCAL || v.Sections[sym.Section].kind() != dataSection {
+			continue
+		}
+		sec := v.Sections[sym.Section]
+		if sym.Value > sec.Size || sym.Size > sec.Size-sym.Value {
+			return fmt.Errorf("section %q: variable %q at offset %d has %d bytes, the section %d", sec.Name, sym.Name, sym.Value, sym.Size, sec.Size)
+		}
+		if sizes[sym.Section] += sym.Size; sizes[sym.Section] > maxOverlap*sec.Size {
+			return fmt.Errorf("section %q: its variables have more than %d times its %d bytes", sec.Name, maxOverlap, sec.Size)
+		}
+	}
+	return nil
+}
+
+// maxOverlap is how many variables may share the bytes of a section on average.
+const maxOverlap = 16
+
+// countable returns the relocations of data that upstream follows: it counts
+// references to decide whether a data section without symbols is in use.
+// Anything else in data is ignored. Mirrors libbpf, which relocates no data.
+func (v *view) countable(rels []Relocation) []Relocation {
+	var kept []Relocation
+	for _, rel := range rels {
+		if sym := v.Symbols[rel.Symbol]; sym.isDefined() && v.Sections[sym.Section].kind() == dataSection {
+			kept = append(kept, rel)
+		}
+	}
+	return kept
+}
+
+// showSymbols makes symbols of externs and maps plain global ones.
+//
+// Closes the gap that cilium/ebpf v0.22.0 refuses weak maps and weak externs
+// of .kconfig. Whether an extern is weak is for the loader to ask the File.
+func (v *view) showSymbols() {
+	for i := range v.symbols[1:] {
+		sym := &v.symbols[i+1]
+		switch {
+		case sym.Section == elf.SHN_UNDEF && sym.Binding != elf.STB_LOCAL:
+			sym.Binding, sym.Type, sym.Visibility = elf.STB_GLOBAL, elf.STT_NOTYPE, elf.STV_DEFAULT
+		case sym.Binding == elf.STB_WEAK && sym.isDefined() && v.Sections[sym.Section].kind() == mapsSection:
+			sym.Binding = elf.STB_GLOBAL
+		}
+	}
+}
+
+// appendSymbol adds a symbol and returns its index.
+func (v *view) appendSymbol(sym Symbol) int {
+	v.symbols = append(v.symbols, sym)
+	return len(v.symbols) - 1
+}
+
+// sectionSymbol returns the index of the symbol that stands for a section.
+func (v *view) sectionSymbol(section elf.SectionIndex) int {
+	index, ok := v.sectionSymbols[section]
+	if !ok {
+		index = v.appendSymbol(Symbol{Section: section, Type: elf.STT_SECTION, Binding: elf.STB_LOCAL})
+		v.sectionSymbols[section] = index
+	}
+	return index
+}
+
+// typeByID returns a type of the spec, of the kind that the view saw.
+func typeByID[T btf.Type](spec *ebpf.CollectionSpec, id btf.TypeID) (T, error) {
+	var want T
+	typ, err := spec.Types.TypeByID(id)
+	if err != nil {
+		return want, err
+	}
+	want, ok := typ.(T)
+	if !ok {
+		return want, fmt.Errorf("BTF type %d: %T, want %T", id, typ, want)
+	}
+	return want, nil
+}
