@@ -1,0 +1,87 @@
+package structops
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/ebpfx/ebpfx/btfx"
+)
+
+// attachTo looks up what a program of another type than struct_ops attaches
+// to: a function of the program given as AttachTarget, or something of the
+// kernel.
+//
+// Mirrors cilium/ebpf newProgramWithOptions. Differs from it: of several kernel types
+// with one name the first is taken, as libbpf does.
+func (p *program) attachTo(l *loader) error {
+	if target := p.spec.AttachTarget; target != nil {
+		id, err := findInProgram(target, p.spec)
+		if err != nil {
+			return fmt.Errorf("attach %s/%s: %w", p.spec.Type, p.spec.AttachType, err)
+		}
+		p.attr.AttachBTFID = uint32(id)
+		p.attr.AttachFD = uint32(target.FD())
+		return nil
+	}
+	kind, prefix := attachTarget(p.spec.Type, p.spec.AttachType)
+	if p.spec.AttachTo == "" || kind == 0 {
+		return nil
+	}
+	ref, err := l.opts.Kernel.Find(kind, prefix+p.spec.AttachTo)
+	if errors.Is(err, btf.ErrNotFound) {
+		return fmt.Errorf("attach %s/%s: kernel has no %s%s: %w: %w", p.spec.Type, p.spec.AttachType, prefix, p.spec.AttachTo, err, ebpf.ErrNotSupported)
+	}
+	if err != nil {
+		return fmt.Errorf("attach %s/%s: %w", p.spec.Type, p.spec.AttachType, err)
+	}
+	if ref.Module != "" {
+		if err := l.openModule(ref.Module); err != nil {
+			return err
+		}
+	}
+	p.attr.AttachBTFID = uint32(ref.ID)
+	p.attr.AttachFD = uint32(l.moduleFD(ref))
+	return nil
+}
+
+// attachTarget returns the kind and the prefix of the name of the kernel type
+// that programs of a type attach to; kind 0 if there is none.
+func attachTarget(typ ebpf.ProgramType, attach ebpf.AttachType) (kind btfx.Kind, prefix string) {
+	switch {
+	case typ == ebpf.LSM && attach == ebpf.AttachLSMMac:
+		return btfx.KindFunc, "bpf_lsm_"
+	case typ != ebpf.Tracing:
+		return 0, ""
+	}
+	switch attach {
+	case ebpf.AttachTraceIter:
+		return btfx.KindFunc, "bpf_iter_"
+	case ebpf.AttachTraceFEntry, ebpf.AttachTraceFExit, ebpf.AttachModifyReturn:
+		return btfx.KindFunc, ""
+	case ebpf.AttachTraceRawTp:
+		return btfx.KindTypedef, "btf_trace_"
+	}
+	return 0, ""
+}
+
+// findInProgram returns the ID of the function of a loaded program that another
+// one replaces or traces.
+func findInProgram(target *ebpf.Program, spec *ebpf.ProgramSpec) (btf.TypeID, error) {
+	handle, err := target.Handle()
+	if err != nil {
+		return 0, fmt.Errorf("BTF of %v: %w", target, err)
+	}
+	defer handle.Close()
+	types, err := handle.Spec(nil)
+	if err != nil {
+		return 0, err
+	}
+	var fn *btf.Func
+	if err := types.TypeByName(spec.AttachTo, &fn); err != nil {
+		return 0, fmt.Errorf("function %q of %v: %w", spec.AttachTo, target, err)
+	}
+	return types.TypeID(fn)
+}
