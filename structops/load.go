@@ -57,6 +57,7 @@ func (o *Object) load(options *Options, sel *selection) (_ *Collection, err erro
 		l.link,
 		l.loadPrograms,
 		l.fillProgArrays,
+		l.bindConstants,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -324,6 +325,8 @@ func (l *loader) collection() *Collection {
 	for _, p := range l.progs {
 		coll.Programs[p.name] = p.loaded
 	}
+	coll.Maps[kconfigMap].Close()
+	delete(coll.Maps, kconfigMap)
 	maps.Copy(coll.Maps, l.own)
 	for _, m := range l.plan.Maps {
 		if l.ops[m.Name] == nil {

@@ -1,8 +1,6 @@
 package structops
 
 import (
-	"strings"
-
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 )
@@ -90,6 +88,3 @@ func isKptr(ptr *btf.Pointer) bool {
 		}
 	}
 }
-
-// isConstant tells whether a data section holds constants.
-func isConstant(section string) bool { return strings.HasPrefix(section, ".rodata") }

@@ -1,0 +1,179 @@
+package structops
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/ebpfx/ebpfx/structops/internal/sys"
+)
+
+// ownMap is a map that upstream can't create, because its types must be those
+// of the object's BTF.
+type ownMap struct {
+	name             string
+	spec             *ebpf.MapSpec
+	keyID, valueID   btf.TypeID
+	innerKey, innerV btf.TypeID
+}
+
+// addMapTypes takes the maps that need the object's BTF out of the spec and adds
+// their types to it.
+func (l *loader) addMapTypes() error {
+	spec := l.obj.Spec
+	if err := resizeData(spec); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
+		m := spec.Maps[name]
+		if !needsObjectBTF(m) && m.Type != ebpf.Arena {
+			continue
+		}
+		om := &ownMap{name: name, spec: m}
+		var err error
+		if om.keyID, om.valueID, err = l.addTypes(m); err != nil {
+			return fmt.Errorf("map %q: %w", name, err)
+		}
+		if m.InnerMap != nil {
+			if om.innerKey, om.innerV, err = l.addTypes(m.InnerMap); err != nil {
+				return fmt.Errorf("map %q: inner map: %w", name, err)
+			}
+		}
+		for _, v := range slices.Sorted(maps.Keys(spec.Variables)) {
+			if spec.Variables[v].SectionName == name {
+				return fmt.Errorf("map %q: variable %q is visible, but a section with locks, lists, trees or kptrs can't be mapped: "+
+					"make it static or __hidden", name, v)
+			}
+		}
+		delete(spec.Maps, name)
+		l.ownMaps = append(l.ownMaps, om)
+	}
+	return nil
+}
+
+// addTypes adds the key and value type of a map to the object's BTF.
+func (l *loader) addTypes(m *ebpf.MapSpec) (key, value btf.TypeID, err error) {
+	if m.Key != nil {
+		if key, err = l.builder.Add(m.Key); err != nil {
+			return 0, 0, err
+		}
+	}
+	if m.Value != nil {
+		if value, err = l.builder.Add(m.Value); err != nil {
+			return 0, 0, err
+		}
+	}
+	return key, value, nil
+}
+
+func (l *loader) createOwnMaps() error {
+	l.own, l.arenas = make(map[string]*ebpf.Map), make(map[string]*Arena)
+	for _, om := range l.ownMaps {
+		m, err := l.createOwnMap(om)
+		if err != nil {
+			return fmt.Errorf("map %q: %w", om.name, err)
+		}
+		l.own[om.name] = m
+		if om.spec.Type == ebpf.Arena {
+			if err := l.mapArena(om.name, m, om.spec); err != nil {
+				return fmt.Errorf("map %q: %w", om.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// createOwnMap takes the caller's map, or the pinned one, or creates one.
+func (l *loader) createOwnMap(om *ownMap) (*ebpf.Map, error) {
+	if m := l.opts.MapReplacements[om.name]; m != nil {
+		if err := om.spec.Compatible(m); err != nil {
+			return nil, err
+		}
+		return m.Clone()
+	}
+	if om.spec.Pinning != ebpf.PinByName {
+		return l.newOwnMap(om)
+	}
+	if l.opts.Maps.PinPath == "" {
+		return nil, errors.New("pinned by name, but Options.Maps.PinPath is empty")
+	}
+	path := l.opts.Maps.PinPath + "/" + om.name
+	m, err := ebpf.LoadPinnedMap(path, &l.opts.Maps.LoadPinOptions)
+	if err == nil {
+		if err := om.spec.Compatible(m); err != nil {
+			m.Close()
+			return nil, fmt.Errorf("use pinned map %s: %w", path, err)
+		}
+		return m, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	if m, err = l.newOwnMap(om); err != nil {
+		return nil, err
+	}
+	if err := m.Pin(path); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// newOwnMap creates a map with the object's BTF and writes its contents.
+func (l *loader) newOwnMap(om *ownMap) (*ebpf.Map, error) {
+	create := l.mapCreate(om.spec, om.name, om.keyID, om.valueID)
+	if inner := om.spec.InnerMap; inner != nil {
+		template, err := newMap(l.mapCreate(inner, om.name+".inner", om.innerKey, om.innerV))
+		if err != nil {
+			return nil, fmt.Errorf("inner map: %w", err)
+		}
+		defer template.Close()
+		create.InnerMapFD = uint32(template.FD())
+		create.BTFFD, create.KeyTypeID, create.ValueTypeID = 0, 0, 0
+	}
+	m, err := newMap(create)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (l *loader) mapCreate(spec *ebpf.MapSpec, name string, key, value btf.TypeID) *sys.MapCreate {
+	return &sys.MapCreate{
+		Type: uint32(spec.Type), KeySize: spec.KeySize, ValueSize: spec.ValueSize, MaxEntries: spec.MaxEntries,
+		Flags: spec.Flags, NumaNode: spec.NumaNode, Name: name, Extra: spec.MapExtra,
+		BTFFD: l.btfFD(), KeyTypeID: uint32(key), ValueTypeID: uint32(value),
+	}
+}
+
+// fillOwnMaps writes the initial contents, when the maps that they may name
+// exist.
+func (l *loader) fillOwnMaps() error {
+	for _, om := range l.ownMaps {
+		m := l.own[om.name]
+		for _, kv := range om.spec.Contents {
+			value := kv.Value
+			if name, ok := value.(string); ok {
+				inner := l.mapNamed(name)
+				if inner == nil {
+					return fmt.Errorf("map %q: key %v: no map %q", om.name, kv.Key, name)
+				}
+				value = inner
+			}
+			if err := m.Put(kv.Key, value); err != nil {
+				return fmt.Errorf("map %q: key %v: %w", om.name, kv.Key, err)
+			}
+		}
+		if isConstant(om.name) {
+			if err := m.Freeze(); err != nil {
+				return fmt.Errorf("map %q: freeze: %w", om.name, err)
+			}
+		}
+	}
+	return nil
+}
