@@ -21,7 +21,9 @@ import (
 // which two of them share is not the same type to the kernel.
 //
 // Types that are added later and are not of the same spec, but look the same,
-// merge with those that are there if dedup is set.
+// merge with those that are there if dedup is set. Functions are left out then
+// and come with func info: upstream's deduplication takes functions of
+// different linkage for the same.
 func NewBuilder(types *btf.Spec, dedup bool) (*btf.Builder, error) {
 	var keep []btf.Type
 	if types != nil {
@@ -29,7 +31,7 @@ func NewBuilder(types *btf.Spec, dedup bool) (*btf.Builder, error) {
 			if err != nil {
 				return nil, fmt.Errorf("object BTF: %w", err)
 			}
-			if !isVirtual(typ) {
+			if _, isFunc := typ.(*btf.Func); !isVirtual(typ) && !(isFunc && dedup) {
 				keep = append(keep, typ)
 			}
 		}

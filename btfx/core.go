@@ -61,20 +61,102 @@ func (f *Fixup) Apply(ins *asm.Instruction) error {
 //
 // Returns an error wrapping [ebpf.ErrNotSupported] if the kernel has no BTF.
 //
-// Closes the gap that cilium/ebpf v0.22.0 indexes the whole kernel BTF. Differs
-// from it in that a target_type_id in a module is that module's ID, as in
-// libbpf.
+// Closes the gap that cilium/ebpf v0.22.0 indexes the whole kernel BTF for each
+// load. Differs from it in that a target_type_id in a module is that module's
+// ID, as in libbpf. Differs from libbpf in that type_matches, as upstream has
+// it, compares structs behind pointers by their members, too.
 func Relocate(relos []*btf.CORERelocation, types *btf.Spec, k *Kernel, bo binary.ByteOrder, localID func(btf.Type) (btf.TypeID, error)) ([]Fixup, error) {
-	targets, err := targetsFor(relos, types, k, bo)
+	r, err := NewRelocations(relos, types)
+	if err != nil {
+		return nil, err
+	}
+	return r.Resolve(k, bo, localID)
+}
+
+// Relocations are the CO-RE relocations of an object, which are resolved
+// together.
+type Relocations struct {
+	relos []*btf.CORERelocation
+	// Indices of relos, one group per local type, groups by their first
+	// relocation: upstream looks for one candidate that fits all relocations of a
+	// type, and goes through the types in random order.
+	groups [][]int
+	// Essential names of the candidates, sorted.
+	names []string
+	// Set if a relocation needs kernel types, and if it can't be told which.
+	needed, everything bool
+}
+
+// NewRelocations prepares relocations, without a kernel. types is the BTF of the
+// object.
+func NewRelocations(relos []*btf.CORERelocation, types *btf.Spec) (*Relocations, error) {
+	r := &Relocations{relos: relos}
+	groups, named := make(map[btf.TypeID]int), make(map[btf.TypeID]bool)
+	for i, relo := range relos {
+		kind, id, ok := parseRelocation(relo)
+		if !ok {
+			r.everythingAtOnce()
+			return r, nil
+		}
+		g, ok := groups[id]
+		if !ok {
+			g = len(r.groups)
+			groups[id] = g
+			r.groups = append(r.groups, nil)
+		}
+		r.groups[g] = append(r.groups[g], i)
+		if kind == "local_type_id" || named[id] && kind != "type_matches" {
+			continue
+		}
+		named[id] = true
+		typ, err := types.TypeByID(id)
+		if err != nil {
+			return nil, fmt.Errorf("CO-RE: local type of %v: %w", relo, err)
+		}
+		r.need(kind, typ)
+	}
+	slices.Sort(r.names)
+	r.names = slices.Compact(r.names)
+	return r, nil
+}
+
+// everythingAtOnce is the way out if upstream's text changes.
+func (r *Relocations) everythingAtOnce() {
+	all := make([]int, len(r.relos))
+	for i := range all {
+		all[i] = i
+	}
+	r.groups, r.needed, r.everything = [][]int{all}, true, true
+}
+
+// need records the candidates for the local type of a relocation.
+func (r *Relocations) need(kind string, typ btf.Type) {
+	r.needed = true
+	if kind != "type_matches" {
+		r.names = append(r.names, EssentialName(typ.TypeName()))
+		return
+	}
+	names, ok := matchedNames(typ)
+	r.names = append(r.names, names...)
+	r.everything = r.everything || !ok
+}
+
+// Names returns the essential names of the kernel types that are needed, for
+// [Kernel.Want].
+func (r *Relocations) Names() []string { return r.names }
+
+// Resolve computes the fixups, see [Relocate].
+func (r *Relocations) Resolve(k *Kernel, bo binary.ByteOrder, localID func(btf.Type) (btf.TypeID, error)) ([]Fixup, error) {
+	targets, err := r.targets(k, bo)
 	if err != nil {
 		return nil, fmt.Errorf("CO-RE: %w", err)
 	}
-	fixups := make([]Fixup, len(relos))
+	fixups := make([]Fixup, len(r.relos))
 	var errs []error
-	for _, group := range groupByType(relos) {
+	for _, group := range r.groups {
 		members := make([]*btf.CORERelocation, len(group))
 		for i, index := range group {
-			members[i] = relos[index]
+			members[i] = r.relos[index]
 		}
 		solutions, err := btf.CORERelocate(members, []*btf.Spec{targets.Spec}, bo, localID)
 		if err != nil {
@@ -93,71 +175,22 @@ func Relocate(relos []*btf.CORERelocation, types *btf.Spec, k *Kernel, bo binary
 	return fixups, nil
 }
 
-// groupByType returns the indices of relos, one group per local type, groups by
-// their first relocation. Upstream looks for one candidate that fits all
-// relocations of a type, and goes through the types in random order.
-func groupByType(relos []*btf.CORERelocation) [][]int {
-	var groups [][]int
-	byID := make(map[btf.TypeID]int)
-	for i, relo := range relos {
-		_, id, ok := parseRelocation(relo)
-		if !ok {
-			all := make([]int, len(relos))
-			for i := range all {
-				all[i] = i
-			}
-			return [][]int{all}
-		}
-		g, ok := byID[id]
-		if !ok {
-			g = len(groups)
-			byID[id] = g
-			groups = append(groups, nil)
-		}
-		groups[g] = append(groups[g], i)
-	}
-	return groups
-}
-
-// targetsFor returns the candidates for the local types of relos.
-func targetsFor(relos []*btf.CORERelocation, types *btf.Spec, k *Kernel, bo binary.ByteOrder) (*Candidates, error) {
-	var names []string
-	needed := false
-	for _, relo := range relos {
-		kind, id, ok := parseRelocation(relo)
-		if !ok && k != nil {
-			return k.everything()
-		}
-		if kind == "local_type_id" {
-			continue
-		}
-		needed = true
-		typ, err := types.TypeByID(id)
-		if err != nil {
-			return nil, fmt.Errorf("local type of %v: %w", relo, err)
-		}
-		if kind != "type_matches" {
-			names = append(names, EssentialName(typ.TypeName()))
-			continue
-		}
-		matched, ok := matchedNames(typ)
-		if !ok && k != nil {
-			return k.everything()
-		}
-		names = append(names, matched...)
-	}
-	if needed && k == nil {
-		return nil, fmt.Errorf("relocations need kernel BTF: %w", ebpf.ErrNotSupported)
-	}
-	if !needed {
+// targets returns the candidates for all local types.
+func (r *Relocations) targets(k *Kernel, bo binary.ByteOrder) (*Candidates, error) {
+	switch {
+	case !r.needed:
 		x, err := extract(bo, nil)
 		if err != nil {
 			return nil, err
 		}
 		return &Candidates{Spec: x.spec}, nil
+	case k == nil:
+		return nil, fmt.Errorf("relocations need kernel BTF: %w", ebpf.ErrNotSupported)
+	case r.everything:
+		return k.everything()
+	default:
+		return k.Candidates(r.names...)
 	}
-	slices.Sort(names)
-	return k.Candidates(slices.Compact(names)...)
 }
 
 // parseRelocation returns the kind of a relocation and the ID of its local type
@@ -196,15 +229,22 @@ func matchedNames(root btf.Type) ([]string, bool) {
 	named := true
 	var visit func(typ btf.Type, pointee bool)
 	visit = func(typ btf.Type, pointee bool) {
-		if name := EssentialName(typ.TypeName()); name != "" {
-			names = append(names, name)
-		}
+		names = append(names, EssentialName(typ.TypeName()))
 		typ = btf.UnderlyingType(typ)
+		names = append(names, EssentialName(typ.TypeName()))
+		var members []btf.Member
+		switch t := typ.(type) {
+		case *btf.Struct:
+			members = t.Members
+			named = named && (!pointee || t.Name != "")
+		case *btf.Union:
+			members = t.Members
+			named = named && (!pointee || t.Name != "")
+		}
 		if seen[typ] {
 			return
 		}
 		seen[typ] = true
-		var members []btf.Member
 		switch t := typ.(type) {
 		case *btf.Pointer:
 			visit(t.Target, true)
@@ -215,15 +255,6 @@ func matchedNames(root btf.Type) ([]string, bool) {
 			for _, p := range t.Params {
 				visit(p.Type, false)
 			}
-		case *btf.Struct:
-			members = t.Members
-		case *btf.Union:
-			members = t.Members
-		}
-		if name := EssentialName(typ.TypeName()); name != "" {
-			names = append(names, name)
-		} else if pointee && members != nil {
-			named = false
 		}
 		for _, m := range members {
 			visit(m.Type, false)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 )
 
 // Sizes in ELF64.
@@ -78,12 +79,16 @@ func (f *File) readNames(r io.ReaderAt, names elf.Section64) error {
 		return fmt.Errorf("section names: %w", err)
 	}
 
+	var total int
 	f.Sections = make([]Section, len(f.headers))
 	table := string(b)
 	for i, h := range f.headers[1:] {
 		name, err := stringAt(table, h.Name)
 		if err != nil {
 			return fmt.Errorf("section %d: name: %w", i+1, err)
+		}
+		if total += len(name); total > maxNames {
+			return fmt.Errorf("section names: more than %d bytes", maxNames)
 		}
 		f.Sections[i+1] = Section{
 			Name:  name,
@@ -143,7 +148,7 @@ func (f *File) readRelocations(io.ReaderAt) error {
 		}
 
 		target := &f.Sections[h.Info]
-		if kind := target.kind(); kind == otherSection || kind == textSection {
+		if kind := target.kind(); kind == otherSection || kind == licenseSection {
 			continue
 		}
 		if sec.Type == elf.SHT_RELA {
@@ -201,10 +206,8 @@ func readFull(r io.ReaderAt, offset, size uint64) ([]byte, error) {
 // stringAt returns the NUL-terminated string at an offset of a string table.
 func stringAt(table string, offset uint32) (string, error) {
 	if uint64(offset) < uint64(len(table)) {
-		for i := int(offset); i < len(table); i++ {
-			if table[i] == 0 {
-				return table[offset:i], nil
-			}
+		if name, _, ok := strings.Cut(table[offset:], "\x00"); ok {
+			return name, nil
 		}
 	}
 	return "", fmt.Errorf("offset %d is no string in a table of %d bytes", offset, len(table))

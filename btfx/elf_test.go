@@ -58,7 +58,7 @@ func TestNewFileErrors(t *testing.T) {
 			le.PutUint32(rel[12:], 1000)
 			return b
 		}, `symbol 1000, the file has`},
-		{"no symbols", func(b []byte) []byte { header(b, ".symtab")[4] = byte(elf.SHT_PROGBITS); return b }, "no symbol table: was the file stripped of it?"},
+		{"no symbols", func(b []byte) []byte { header(b, ".symtab")[4] = byte(elf.SHT_PROGBITS); return b }, "no symbol table: strip debug information only"},
 		{"symbol names", func(b []byte) []byte { le.PutUint32(header(b, ".symtab")[40:], 2); return b }, "symbol table: section 2 holds no names"},
 		{"symbol size", func(b []byte) []byte { le.PutUint64(header(b, ".symtab")[56:], 16); return b }, "entries of 16, want entries of 24"},
 	} {

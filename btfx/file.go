@@ -217,23 +217,12 @@ func (f *File) readTypes(io.ReaderAt) error {
 		return fmt.Errorf("section %q: BTF is %s, the file %s", ".BTF", types.order, f.ByteOrder)
 	}
 
-	var count int
-	for _, err := range types.records() {
-		if err != nil {
-			return fmt.Errorf("section %q: %w", ".BTF", err)
-		}
-		if count++; count > maxTypes {
-			return fmt.Errorf("section %q: more than %d types", ".BTF", maxTypes)
-		}
+	if err := types.check(); err != nil {
+		return fmt.Errorf("section %q: %w", ".BTF", err)
 	}
-
 	f.types = types
 	return nil
 }
-
-// maxTypes bounds the depth to which types can nest: upstream decodes them by
-// recursion. Kernel BTF as a whole has fewer.
-const maxTypes = 1 << 17
 
 // The linkage of a VAR, BTF_VAR_*.
 const (

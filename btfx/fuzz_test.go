@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"os"
+	"runtime/metrics"
 	"testing"
 )
 
@@ -53,15 +54,27 @@ func FuzzFile(f *testing.F) {
 	})
 }
 
-// FuzzView: a spec or an error.
+// allocated returns the bytes allocated so far.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// FuzzView: a spec or an error, and no allocation that the size of the file does
+// not explain.
 func FuzzView(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
+		before := allocated()
 		file, err := NewFile(bytes.NewReader(b))
 		if err != nil {
 			return
 		}
 		spec, err := file.Spec()
+		if n := allocated() - before; n > 4*maxAllZeroes+uint64(1000*len(b)) {
+			t.Errorf("%d bytes allocated for a file of %d", n, len(b))
+		}
 		if (spec == nil) != (err != nil) {
 			t.Fatalf("spec %v, error %v", spec, err)
 		}

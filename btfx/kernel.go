@@ -1,8 +1,11 @@
 package btfx
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -125,13 +128,45 @@ func NewKernel(vmlinux []byte, modules ...Module) (*Kernel, error) {
 }
 
 // Want announces names that will be looked up, so that one pass finds them
-// all, and the types of all are extracted together.
+// all, and the types of functions and variables are extracted together.
 func (k *Kernel) Want(names ...string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, name := range names {
-		k.announced = append(k.announced, k.want(EssentialName(name)))
+		essential := EssentialName(name)
+		if _, ok := k.indices[essential]; !ok {
+			k.announced = append(k.announced, k.want(essential))
+		}
 	}
+}
+
+// RawBTF reads a file that holds BTF for [NewKernel]: raw BTF as in
+// /sys/kernel/btf, or the .BTF section of an ELF file such as vmlinux or a
+// module.
+//
+// Returns an error wrapping [btf.ErrNotFound] if an ELF file has no BTF.
+func RawBTF(r io.ReaderAt) ([]byte, error) {
+	file, err := elf.NewFile(r)
+	if err != nil {
+		var format *elf.FormatError
+		if !errors.As(err, &format) {
+			return nil, fmt.Errorf("BTF: %w", err)
+		}
+		raw, err := io.ReadAll(io.NewSectionReader(r, 0, math.MaxInt64))
+		if err != nil {
+			return nil, fmt.Errorf("BTF: %w", err)
+		}
+		return raw, nil
+	}
+	section := file.Section(".BTF")
+	if section == nil {
+		return nil, fmt.Errorf("section %q: %w", ".BTF", btf.ErrNotFound)
+	}
+	raw, err := section.Data()
+	if err != nil {
+		return nil, fmt.Errorf("section %q: %w", ".BTF", err)
+	}
+	return raw, nil
 }
 
 // want returns the index of an essential name in k.wanted.
@@ -177,7 +212,7 @@ func (k *Kernel) Find(kind Kind, name string) (Ref, error) {
 		}
 	}
 	if k.unlisted != nil {
-		return Ref{}, fmt.Errorf("%v %q: %w in vmlinux BTF; modules: %w", kind, name, btf.ErrNotFound, k.unlisted)
+		return Ref{}, fmt.Errorf("%v %q: %w in vmlinux BTF; %w", kind, name, btf.ErrNotFound, k.unlisted)
 	}
 	return Ref{}, fmt.Errorf("%v %q: %w in kernel BTF", kind, name, btf.ErrNotFound)
 }
@@ -343,7 +378,7 @@ func (k *Kernel) module(name string) *kernelBTF {
 
 func (k *Kernel) noModule(name string) error {
 	if k.unlisted != nil {
-		return fmt.Errorf("module %q: BTF: %w", name, k.unlisted)
+		return fmt.Errorf("module %q: %w", name, k.unlisted)
 	}
 	return fmt.Errorf("module %q: BTF: %w", name, btf.ErrNotFound)
 }

@@ -2,11 +2,11 @@ package btfx
 
 import (
 	"bytes"
-	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -16,15 +16,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// rawBTFOf returns the .BTF section of an object file.
+// rawBTFOf returns the BTF of a file.
 func rawBTFOf(tb testing.TB, path string) []byte {
 	tb.Helper()
-	file, err := elf.Open(path)
+	file, err := os.Open(path)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer file.Close()
-	raw, err := file.Section(".BTF").Data()
+	raw, err := RawBTF(file)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -190,6 +190,39 @@ func upstreamType(tb testing.TB, vmlinux, module []byte, ref Ref) btf.Type {
 		tb.Fatal(err)
 	}
 	return typ
+}
+
+// Canary: if upstream finds a name that begins with three underscores, or tells
+// flavors apart, the rule for essential names in EssentialName and in
+// kernelBTF.findNames may be upstream's.
+func TestFindUpstream(t *testing.T) {
+	_, vmlinux, _ := imaginary(t, "el")
+	spec, err := btf.LoadSplitSpecFromReader(bytes.NewReader(vmlinux), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if types, err := spec.AnyTypesByName("___tail"); err == nil {
+		t.Errorf("upstream finds %v; see the comment of this test", types)
+	}
+}
+
+func TestRawBTF(t *testing.T) {
+	_, vmlinux, _ := imaginary(t, "el")
+	if raw, err := RawBTF(bytes.NewReader(vmlinux)); err != nil || !bytes.Equal(raw, vmlinux) {
+		t.Errorf("raw BTF: %d bytes, want %d, %v", len(raw), len(vmlinux), err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := RawBTF(file); err == nil || runtime.GOOS == "linux" && !errors.Is(err, btf.ErrNotFound) {
+		t.Errorf("ELF file without BTF: %v", err)
+	}
 }
 
 // The order of calls must not matter: names announced, not announced, after a

@@ -45,6 +45,7 @@ type rawBTF struct {
 	order   binary.ByteOrder
 	types   []byte
 	strings []byte
+	count   int // number of types, once checked
 }
 
 // record is one type of a [rawBTF]. Its fields are read from, and written to, the
@@ -94,7 +95,7 @@ func newRawBTF(raw []byte) (*rawBTF, error) {
 		return nil, fmt.Errorf("BTF strings: section of %d bytes does not begin and end with NUL", n)
 	}
 
-	return &rawBTF{order, types, strings}, nil
+	return &rawBTF{order: order, types: types, strings: strings}, nil
 }
 
 // subsection returns length bytes at an offset.
@@ -132,6 +133,79 @@ func (b *rawBTF) records() iter.Seq2[record, error] {
 			if !yield(r, nil) {
 				return
 			}
+		}
+	}
+}
+
+// Limits for what upstream allocates when it decodes a file: a name may be used
+// any number of times, types are decoded by recursion. Kernel BTF as a whole has
+// fewer types than maxTypes.
+const (
+	maxNames = 64 << 20 // bytes
+	maxTypes = 1 << 17
+)
+
+// check walks all records.
+func (b *rawBTF) check() error {
+	var longest int
+	for s := b.strings; len(s) > 0; {
+		n := bytes.IndexByte(s, 0)
+		longest, s = max(longest, n), s[n+1:]
+	}
+	count := uint64(longest)*uint64(len(b.types)/8) > maxNames
+
+	var names int
+	for r, err := range b.records() {
+		if err != nil {
+			return err
+		}
+		if b.count++; b.count > maxTypes {
+			return fmt.Errorf("more than %d types", maxTypes)
+		}
+		if count {
+			if names += b.nameBytes(r); names > maxNames {
+				return fmt.Errorf("names have more than %d bytes", maxNames)
+			}
+		}
+	}
+	return nil
+}
+
+// nameBytes is the length in bytes of the names in a record.
+func (b *rawBTF) nameBytes(r record) int {
+	n := len(b.bytes(r.nameOff()))
+	step := 12
+	switch r.kind() {
+	case recEnum, recFuncProto:
+		step = 8
+	case recStruct, recUnion, recEnum64:
+	default:
+		return n
+	}
+	for i := range r.vlen() {
+		n += len(b.bytes(r.u32(12 + step*i)))
+	}
+	return n
+}
+
+// references yields the types that a record refers to.
+func (r record) references(yield func(btf.TypeID) bool) {
+	at := func(offset int) bool { return yield(btf.TypeID(r.u32(offset))) }
+	switch r.kind() {
+	case recPtr, recTypedef, recVolatile, recConst, recRestrict, recFunc, recVar, recDeclTag, recTypeTag:
+		at(8)
+	case recArray:
+		_ = at(12) && at(16)
+	case recStruct, recUnion:
+		for i := 0; i < r.vlen() && at(16+12*i); i++ {
+		}
+	case recFuncProto:
+		ok := at(8)
+		for i := 0; i < r.vlen() && ok; i++ {
+			ok = at(16 + 8*i)
+		}
+	case recDatasec:
+		for i := 0; i < r.vlen() && at(12+12*i); i++ {
 		}
 	}
 }

@@ -322,17 +322,18 @@ func (m *bitmap) has(hash uint16) bool { return m[hash>>6]&(1<<(hash&63)) != 0 }
 
 func hashOffset(offset uint32) uint16 { return uint16(offset * 0x9e3779b1 >> 16) }
 
-// hashName hashes the length of a name, its first and its last eight bytes.
+// hashName hashes the length of a name and its last eight bytes: kernel names
+// rather begin than end alike.
 func hashName(s []byte) uint16 {
-	var head, tail uint64
-	switch n := len(s); {
-	case n >= 8:
-		head, tail = binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[n-8:])
-	case n >= 4:
-		head, tail = uint64(binary.LittleEndian.Uint32(s)), uint64(binary.LittleEndian.Uint32(s[n-4:]))
-	case n > 0:
-		head, tail = uint64(s[0])|uint64(s[n/2])<<8, uint64(s[n-1])
+	n := len(s)
+	if n < 8 {
+		return hashShort(s)
 	}
-	h := head ^ bits.RotateLeft64(tail, 31) ^ uint64(len(s))<<56
-	return uint16(h * 0x9e3779b97f4a7c15 >> 48)
+	return uint16((binary.LittleEndian.Uint64(s[n-8:]) ^ uint64(n)) * 0x9e3779b97f4a7c15 >> 48)
+}
+
+func hashShort(s []byte) uint16 {
+	var padded [8]byte
+	copy(padded[:], s)
+	return uint16(binary.LittleEndian.Uint64(padded[:]) * 0x9e3779b97f4a7c15 >> 48)
 }

@@ -3,6 +3,7 @@ package btfx
 import (
 	"cmp"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -46,8 +47,8 @@ type function struct {
 type sectionKind int
 
 const (
-	otherSection sectionKind = iota
-	textSection              // license and version
+	otherSection   sectionKind = iota
+	licenseSection             // or version
 	codeSection
 	mapsSection
 	dataSection
@@ -62,8 +63,10 @@ const arenaName = ".addr_space.1"
 func (s Section) kind() sectionKind {
 	hasBits := s.Type == elf.SHT_PROGBITS && s.Size > 0
 	switch {
+	case isDebug(s.Name), s.Name == ".BTF", s.Name == ".BTF.ext":
+		return otherSection
 	case strings.HasPrefix(s.Name, "license"), strings.HasPrefix(s.Name, "version"):
-		return textSection
+		return licenseSection
 	case strings.HasPrefix(s.Name, "maps"), s.Name == ".maps":
 		return mapsSection
 	case s.Name == ".bss", strings.HasPrefix(s.Name, ".bss."), strings.HasPrefix(s.Name, ".data"), strings.HasPrefix(s.Name, ".rodata"):
@@ -98,7 +101,7 @@ func (f *File) readSymbols(io.ReaderAt) error {
 		index = i
 	}
 	if index < 0 {
-		return fmt.Errorf("no symbol table: was the file stripped of it?")
+		return errors.New("no symbol table: strip debug information only")
 	}
 
 	h, data := f.headers[index], f.data[index]
@@ -109,12 +112,16 @@ func (f *File) readSymbols(io.ReaderAt) error {
 		return fmt.Errorf("symbol table: section %d holds no names", h.Link)
 	}
 
+	var total int
 	names := string(f.data[h.Link])
 	f.Symbols = make([]Symbol, len(data)/elfSymbolSize)
 	for i := range f.Symbols[1:] {
 		sym, err := f.symbol(data[(i+1)*elfSymbolSize:], names)
 		if err != nil {
 			return fmt.Errorf("symbol %d: %w", i+1, err)
+		}
+		if total += len(sym.Name); total > maxNames {
+			return fmt.Errorf("symbol table: names have more than %d bytes", maxNames)
 		}
 		f.Symbols[i+1] = sym
 	}
@@ -146,25 +153,26 @@ func (f *File) symbol(b []byte, names string) (Symbol, error) {
 // readFunctions finds the functions of each executable section.
 //
 // A function is a symbol of type FUNC, or of no type unless it is local, as
-// upstream has it (old versions of LLVM wrote no type). Labels, which have
-// neither type nor size, are none.
+// upstream has it (old versions of LLVM wrote no type). A symbol without type
+// whose size is not that of instructions is a label.
 func (f *File) readFunctions(io.ReaderAt) error {
 	f.functions = make([][]function, len(f.Sections))
 	for i, sym := range f.Symbols {
 		if !sym.isDefined() || sym.Name == "" || f.Sections[sym.Section].kind() != codeSection {
 			continue
 		}
-		untyped := sym.Type == elf.STT_NOTYPE && sym.Binding != elf.STB_LOCAL && sym.Size > 0
-		if sym.Type != elf.STT_FUNC && !untyped {
+		if sym.Type != elf.STT_FUNC && (sym.Type != elf.STT_NOTYPE || sym.Binding == elf.STB_LOCAL) {
 			continue
 		}
 
 		section := f.Sections[sym.Section]
-		if sym.Size == 0 || sym.Size%8 != 0 || sym.Value%8 != 0 {
-			return fmt.Errorf("section %q: function %q at offset %d has %d bytes, want instructions of 8", section.Name, sym.Name, sym.Value, sym.Size)
-		}
-		if sym.Value > section.Size || sym.Size > section.Size-sym.Value {
-			return fmt.Errorf("section %q: function %q at offset %d has %d bytes, the section %d", section.Name, sym.Name, sym.Value, sym.Size, section.Size)
+		switch {
+		case sym.Size > 0 && sym.Size%insnSize == 0 && sym.Value%insnSize == 0 && sym.Value <= section.Size && sym.Size <= section.Size-sym.Value:
+		case sym.Type == elf.STT_NOTYPE:
+			continue // a label
+		default:
+			return fmt.Errorf("section %q: function %q at offset %d has %d bytes: want instructions of %d within the %d bytes of the section",
+				section.Name, sym.Name, sym.Value, sym.Size, insnSize, section.Size)
 		}
 		f.functions[sym.Section] = append(f.functions[sym.Section], function{i, sym.Name, sym.Value, sym.Value + sym.Size})
 	}

@@ -61,11 +61,11 @@ func TestFunctionSymbols(t *testing.T) {
 			v.appendSymbol(label)
 		}, "visible"},
 		{"empty", func(v *view) { v.symbolNamed("visible").Size = 0 },
-			`section ".text": function "visible" at offset 0 has 0 bytes, want instructions of 8`},
+			`section ".text": function "visible" at offset 0 has 0 bytes: want instructions of 8 within the 72 bytes of the section`},
 		{"unaligned", func(v *view) { v.symbolNamed("visible").Value = 4 },
-			`section ".text": function "visible" at offset 4 has 24 bytes, want instructions of 8`},
+			`section ".text": function "visible" at offset 4 has 24 bytes: want instructions of 8 within the 72 bytes of the section`},
 		{"beyond the section", func(v *view) { v.symbolNamed("visible").Size = 8000 },
-			`section ".text": function "visible" at offset 0 has 8000 bytes, the section 72`},
+			`section ".text": function "visible" at offset 0 has 8000 bytes: want instructions of 8 within the 72 bytes of the section`},
 		{"overlap", func(v *view) { v.symbolNamed("visible").Size = 32 },
 			`section ".text": functions "visible" at offset 0 and "hidden" at offset 24 overlap`},
 	} {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"fmt"
-	"math"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -58,11 +58,28 @@ type viewSection struct {
 //     create such a map and wants it as one of MapReplacements.
 //   - Hidden functions in .text and hidden variables are static.
 //   - SectionName of an optional program begins with "?".
+//   - A program that names an exception callback in a declaration tag has it.
 //
 // An object that upstream reads by itself comes out the same, except for the
 // above. Each call makes a spec of its own.
-func (f *File) Spec() (spec *ebpf.CollectionSpec, err error) {
-	v, err := newView(f)
+func (f *File) Spec() (*ebpf.CollectionSpec, error) {
+	spec, err := f.specNaming(textSection)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.linkExceptionCallbacks(spec); err != nil {
+		return nil, err
+	}
+	return spec, nil
+}
+
+// textSection is where the functions are that are no programs.
+const textSection = ".text"
+
+// specNaming parses the file with its section .text shown under another name.
+// Upstream keeps the functions of .text only inside the programs that call them.
+func (f *File) specNaming(text string) (spec *ebpf.CollectionSpec, err error) {
+	v, err := newView(f, text)
 	if err != nil {
 		return nil, err
 	}
@@ -85,11 +102,11 @@ func (f *File) Spec() (spec *ebpf.CollectionSpec, err error) {
 	return spec, nil
 }
 
-// newView makes the view of a file.
-func newView(f *File) (*view, error) {
+// newView makes the view of a file, with a name for its section .text.
+func newView(f *File, text string) (*view, error) {
 	v := &view{
 		File:           f,
-		symbols:        append([]Symbol(nil), f.Symbols...),
+		symbols:        slices.Clone(f.Symbols),
 		sectionSymbols: make(map[elf.SectionIndex]int),
 		renamed:        make(map[string]string),
 	}
@@ -99,7 +116,7 @@ func newView(f *File) (*view, error) {
 		}
 	}
 
-	v.showSections()
+	v.showSections(text)
 	v.showSymbols()
 	v.showFunctions()
 	for _, step := range []func() error{
@@ -108,6 +125,7 @@ func newView(f *File) (*view, error) {
 		v.showMaps,
 		v.showTypes,
 		v.showExtInfo,
+		v.writeTypes,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -131,11 +149,11 @@ func (v *view) restore(spec *ebpf.CollectionSpec) error {
 
 // showSections decides section by section what upstream sees of it. What it has
 // no use for, DWARF above all, is left out or has no contents.
-func (v *view) showSections() {
+func (v *view) showSections(text string) {
 	v.sections = make([]viewSection, len(v.Sections))
 	for i, sec := range v.Sections {
 		if sec.Type != elf.SHT_PROGBITS && sec.Type != elf.SHT_NOBITS || sec.Name == ".BTF" || sec.Name == ".BTF.ext" {
-			continue // see marshal, showTypes and showExtInfo
+			continue // written by marshal, showTypes and showExtInfo
 		}
 		s := viewSection{name: sec.Name, size: sec.Size, data: v.data[i], header: elf.Section64{
 			Type:      uint32(sec.Type),
@@ -146,8 +164,11 @@ func (v *view) showSections() {
 		case dataSection:
 			s.relocations = v.countable(sec.Relocations)
 			v.showData(i, &s)
-		case codeSection, mapsSection, textSection:
+		case codeSection, mapsSection, licenseSection:
 			// Code and maps get their relocations in showCode and showMaps.
+			if sec.Name == textSection {
+				s.name = text
+			}
 		case arenaSection, opsSection, otherSection:
 			// Closes the gap that cilium/ebpf v0.22.0 refuses .struct_ops, ignores
 			// the optional ones, wires two maps of one type at random, and refuses
@@ -157,34 +178,6 @@ func (v *view) showSections() {
 		v.sections[i] = s
 	}
 }
-
-// checkData refuses data that would make upstream allocate much more than the
-// file has: it copies each variable.
-func (v *view) checkData() error {
-	for _, sec := range v.Sections {
-		if sec.Size > math.MaxUint32 && sec.kind() != otherSection {
-			return fmt.Errorf("section %q: %d bytes, want no more than %d", sec.Name, sec.Size, math.MaxUint32)
-		}
-	}
-
-	sizes := make([]uint64, len(v.Sections))
-	for _, sym := range v.symbols {
-		if !sym.isDefined() || sym.Binding == elf.STB_LOCAL || v.Sections[sym.Section].kind() != dataSection {
-			continue
-		}
-		sec := v.Sections[sym.Section]
-		if sym.Value > sec.Size || sym.Size > sec.Size-sym.Value {
-			return fmt.Errorf("section %q: variable %q at offset %d has %d bytes, the section %d", sec.Name, sym.Name, sym.Value, sym.Size, sec.Size)
-		}
-		if sizes[sym.Section] += sym.Size; sizes[sym.Section] > maxOverlap*sec.Size {
-			return fmt.Errorf("section %q: its variables have more than %d times its %d bytes", sec.Name, maxOverlap, sec.Size)
-		}
-	}
-	return nil
-}
-
-// maxOverlap is how many variables may share the bytes of a section on average.
-const maxOverlap = 16
 
 // countable returns the relocations of data that upstream follows: it counts
 // references to decide whether a data section without symbols is in use.

@@ -8,13 +8,6 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// Upstream allocates the contents of NOBITS sections, and a copy of each
-// variable. Beyond these sizes in bytes, of one section and of all, it doesn't.
-const (
-	maxZeroes    = 1 << 20
-	maxAllZeroes = 16 << 20
-)
-
 // showData shows a data section under a name that upstream takes for data, and
 // a very large one without its size.
 func (v *view) showData(index int, s *viewSection) {

@@ -4,15 +4,60 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"slices"
 )
 
-// marshal writes the view as an ELF file. Three sections follow those of the
-// file: the symbol table and the names of symbols and of sections. Relocations
-// come last, one section for each section that has some.
+// marshal writes the view as an ELF file: header, contents of the sections,
+// section headers.
 func (v *view) marshal() []byte {
-	sections := append([]viewSection(nil), v.sections...)
-	symtab := len(sections)
+	sections := v.layout()
+	headers, names := sectionHeaders(sections)
+	sections[len(sections)-1].data = names
 
+	size := elfHeaderSize + (len(headers)+1)*binary.Size(elf.Section64{})
+	for _, s := range sections {
+		size += len(s.data) + 8
+	}
+	var body bytes.Buffer
+	body.Grow(size)
+	body.Write(make([]byte, elfHeaderSize))
+	for i, s := range sections {
+		h := &headers[i]
+		switch elf.SectionType(h.Type) {
+		case elf.SHT_NULL:
+		case elf.SHT_NOBITS:
+			h.Off, h.Size = uint64(body.Len()), s.size
+		default:
+			body.Write(make([]byte, -body.Len()&7))
+			h.Off, h.Size = uint64(body.Len()), uint64(len(s.data))
+			body.Write(s.data)
+		}
+	}
+
+	body.Write(make([]byte, -body.Len()&7))
+	offset := body.Len()
+	binary.Write(&body, v.ByteOrder, headers) // a Buffer returns no error
+	b := body.Bytes()
+	binary.Encode(b, v.ByteOrder, elf.Header64{ // fits, as space was left for it
+		Ident:     v.ident(),
+		Type:      uint16(elf.ET_REL),
+		Machine:   uint16(elf.EM_BPF),
+		Version:   uint32(elf.EV_CURRENT),
+		Shoff:     uint64(offset),
+		Ehsize:    elfHeaderSize,
+		Shentsize: uint16(binary.Size(elf.Section64{})),
+		Shnum:     uint16(len(sections)),
+		Shstrndx:  uint16(len(sections) - 1),
+	})
+	return b
+}
+
+// layout returns all sections to be written. Those of the file come first, so
+// that they keep their index; then the symbol table with its names, relocations
+// for each section that has some, and a section for the names of sections.
+func (v *view) layout() []viewSection {
+	sections := slices.Clone(v.sections)
+	symtab := len(sections)
 	symbols, names := v.marshalSymbols()
 	sections = append(sections,
 		viewSection{name: ".symtab", data: symbols, header: elf.Section64{
@@ -27,56 +72,21 @@ func (v *view) marshal() []byte {
 			}})
 		}
 	}
+	return append(sections, viewSection{name: ".shstrtab", header: elf.Section64{Type: uint32(elf.SHT_STRTAB)}})
+}
 
-	// The names of the sections include that of their own section.
-	var table []byte
-	table = append(table, 0)
-	sections = append(sections, viewSection{name: ".shstrtab", header: elf.Section64{Type: uint32(elf.SHT_STRTAB)}})
-	headers := make([]elf.Section64, len(sections))
+// sectionHeaders returns the headers of sections and the table of their names.
+func sectionHeaders(sections []viewSection) (headers []elf.Section64, names []byte) {
+	headers = make([]elf.Section64, len(sections))
+	names = append(names, 0)
 	for i, s := range sections {
 		headers[i] = s.header
 		if s.name != "" {
-			headers[i].Name = uint32(len(table))
-			table = append(append(table, s.name...), 0)
+			headers[i].Name = uint32(len(names))
+			names = append(append(names, s.name...), 0)
 		}
 	}
-	sections[len(sections)-1].data = table
-
-	var body bytes.Buffer
-	body.Write(make([]byte, elfHeaderSize))
-	for i, s := range sections {
-		h := &headers[i]
-		switch elf.SectionType(h.Type) {
-		case elf.SHT_NULL:
-			continue
-		case elf.SHT_NOBITS:
-			h.Size = s.size
-		default:
-			body.Write(make([]byte, -body.Len()&7))
-			h.Size = uint64(len(s.data))
-		}
-		h.Off = uint64(body.Len())
-		if h.Type != uint32(elf.SHT_NOBITS) {
-			body.Write(s.data)
-		}
-	}
-
-	body.Write(make([]byte, -body.Len()&7))
-	offset := body.Len()
-	binary.Write(&body, v.ByteOrder, headers)
-	b := body.Bytes()
-	binary.Encode(b, v.ByteOrder, elf.Header64{
-		Ident:     v.ident(),
-		Type:      uint16(elf.ET_REL),
-		Machine:   uint16(elf.EM_BPF),
-		Version:   uint32(elf.EV_CURRENT),
-		Shoff:     uint64(offset),
-		Ehsize:    elfHeaderSize,
-		Shentsize: uint16(binary.Size(elf.Section64{})),
-		Shnum:     uint16(len(sections)),
-		Shstrndx:  uint16(len(sections) - 1),
-	})
-	return b
+	return headers, names
 }
 
 // ident returns the first bytes of the ELF header.

@@ -52,7 +52,7 @@ func (v *view) showExtInfo() error {
 	}
 
 	code := v.codeSections()
-	ext := make([]byte, extHeaderSize)
+	ext := make([]byte, extHeaderSize, extHeaderSize+len(v.data[index]))
 	v.ByteOrder.PutUint16(ext, btfMagic)
 	ext[2] = 1
 	v.ByteOrder.PutUint32(ext[4:], extHeaderSize)
@@ -64,6 +64,9 @@ func (v *view) showExtInfo() error {
 		for j := range groups {
 			if err := v.cleanGroup(&groups[j], extKinds[i].name); err != nil {
 				return fmt.Errorf("section %q: %w", ".BTF.ext", err)
+			}
+			if shown := v.sections[groups[j].section].name; shown != v.Sections[groups[j].section].Name {
+				groups[j].name = v.appendString(shown)
 			}
 		}
 		start := len(ext)

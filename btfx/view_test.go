@@ -266,7 +266,7 @@ func benchmarkSpec(b *testing.B, object []byte) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			v, err := newView(f)
+			v, err := newView(f, textSection)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -276,7 +276,7 @@ func benchmarkSpec(b *testing.B, object []byte) {
 	b.Run("upstream", func(b *testing.B) {
 		b.ReportAllocs()
 		f := readFile(b, object)
-		v, err := newView(f)
+		v, err := newView(f, textSection)
 		if err != nil {
 			b.Fatal(err)
 		}

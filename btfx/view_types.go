@@ -21,14 +21,22 @@ func (v *view) showTypes() error {
 		types:   bytes.Clone(v.File.types.types),
 		strings: slices.Clip(v.File.types.strings),
 	}
+	if v.IsRust() {
+		if err := v.showRust(); err != nil {
+			return fmt.Errorf("section %q: %w", ".BTF", err)
+		}
+	}
 
-	records := []record{{}} // by type ID; void is none
+	records := make([]record, 1, v.File.types.count+1) // by type ID; void is none
 	for r := range v.types.records() {
 		records = append(records, r)
 	}
 
 	hidden := v.hiddenFunctions()
 	objects := v.visibleObjects()
+	if err := v.checkCopies(records, objects); err != nil {
+		return err
+	}
 	for _, r := range records[1:] {
 		switch r.kind() {
 		case recFunc:
@@ -43,7 +51,14 @@ func (v *view) showTypes() error {
 		}
 	}
 
-	v.showSection(".BTF", v.types.marshal())
+	return nil
+}
+
+// writeTypes encodes the BTF when nothing is added to it any more.
+func (v *view) writeTypes() error {
+	if v.types != nil {
+		v.showSection(".BTF", v.types.marshal())
+	}
 	return nil
 }
 

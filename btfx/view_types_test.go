@@ -80,7 +80,7 @@ func TestViewUnnamed(t *testing.T) {
 // The VAR of flag has the place of the definition that lost, and a static
 // variable has the name of a global one.
 func TestViewStale(t *testing.T) {
-	canary(t, readObject(t, "view_stale-el.elf"), "variable flag datasec offset (0) doesn't match ELF symbol offset", "hideVariable")
+	canary(t, readObject(t, "view_stale-el.elf"), "doesn't match ELF symbol offset", "hideVariable")
 	spec := readSpec(t, "view_stale-el.elf")
 	type variable struct {
 		Section string

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/ebpfx/ebpfx/btfx"
 )
 
 // PoisonBase is the number of the built-in function that a call of the first
@@ -172,12 +174,20 @@ func withoutReference(ins asm.Instruction) asm.Instruction {
 // The verifier's complaint about a built-in function that it does not know.
 var unknownFunc = regexp.MustCompile(`invalid func unknown#(\d+)`)
 
-// Explain says which absent kfunc a program calls and why it is absent, from
-// the lines of a verifier log. Not ok if the log has another complaint.
+// The verifier's complaint about a kernel function that is no kfunc, or none for
+// this type of program.
+var notAllowed = regexp.MustCompile(`calling kernel function (\w+) is not allowed`)
+
+// Explain says what is wrong with the kfunc that the verifier complains about in
+// the lines of a log: which one is absent and why, or that it is none for this
+// type of program. Not ok if the log has another complaint.
 //
 // Mirrors libbpf fixup_log_missing_kfunc_call.
 func (r *Resolution) Explain(log []string) (text string, ok bool) {
 	for _, line := range slices.Backward(log) {
+		if match := notAllowed.FindStringSubmatch(line); match != nil {
+			return r.explainNotAllowed(match[1]), true
+		}
 		match := unknownFunc.FindStringSubmatch(line)
 		if match == nil {
 			continue
@@ -190,4 +200,17 @@ func (r *Resolution) Explain(log []string) (text string, ok bool) {
 		return fmt.Sprintf("%s %q is called, but absent: %s", x.Kind, x.Name, x.Reason), true
 	}
 	return "", false
+}
+
+// explainNotAllowed says that a kernel function is no kfunc. One that the object
+// has no BTF for may be meant to come from elsewhere.
+func (r *Resolution) explainNotAllowed(kern string) string {
+	name, declared := kern, true
+	for _, x := range r.Externs {
+		if x.Kind == Function && btfx.EssentialName(x.Name) == kern {
+			name, declared = x.Name, x.Declared != ""
+			break
+		}
+	}
+	return fmt.Sprintf("%q is a kernel function, but no kfunc that programs of this type may call%s", name, foreign(name, declared))
 }

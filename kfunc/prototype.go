@@ -7,6 +7,10 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
+// Declaration renders a type in C as the declaration of a name, for texts that
+// people read: "int *(*name)(...)", "void name(struct sock *sk)".
+func Declaration(typ btf.Type, name string) string { return declare(typ, name, 0) }
+
 // prototype renders a *btf.Func or *btf.Var as a declaration in C, for error
 // texts. Empty for nil.
 func prototype(typ btf.Type) string {

@@ -190,7 +190,7 @@ func kernelNames(externs []Extern) []string {
 func resolveFunction(x *Resolved, e Extern, k *btfx.Kernel) error {
 	ref, kern, err := lookup[*btf.Func](k, btfx.KindFunc, btfx.EssentialName(e.Name))
 	if lacking(err) {
-		return x.missing(e, err.Error()+foreign(e))
+		return x.missing(e, err.Error()+foreign(e.Name, e.Type != nil))
 	}
 	if err != nil {
 		return fmt.Errorf("extern %q: %w", e.Name, err)
@@ -198,7 +198,7 @@ func resolveFunction(x *Resolved, e Extern, k *btfx.Kernel) error {
 	x.Kernel = prototype(kern)
 
 	if local, ok := e.Type.(*btf.Func); ok {
-		if err := btf.CheckTypeCompatibility(local.Type, kern.Type); err != nil {
+		if err := btf.CheckTypeCompatibility(withKernelVoids(local.Type, kern.Type), kern.Type); err != nil {
 			err := &IncompatibleError{e.Name, Function, ref.Module, x.Declared, x.Kernel, explainAux(local, kern, err)}
 			if !e.Weak && !e.BindingUnknown {
 				return err
@@ -276,18 +276,18 @@ func lacking(err error) bool {
 
 // foreign tells what to do about a function without BTF that is none of the
 // kernel's: compilers call their runtime library by undefined symbols, too.
-func foreign(e Extern) string {
-	if e.Type != nil {
+func foreign(name string, declared bool) string {
+	if declared {
 		return ""
 	}
 	for _, prefix := range []string{"_R", "_ZN"} {
-		if strings.HasPrefix(e.Name, prefix) {
+		if strings.HasPrefix(name, prefix) {
 			return ": a Rust function of another crate, link it in or avoid code that may panic"
 		}
 	}
 	for _, prefix := range []string{"mem", "str", "__"} {
-		if strings.HasPrefix(e.Name, prefix) {
-			return ": if it is a function of the compiler's runtime, link that in (Rust: compiler_builtins)"
+		if strings.HasPrefix(name, prefix) {
+			return ": a function of the compiler's runtime has to be linked in: link compiler_builtins (Rust)"
 		}
 	}
 	return ""

@@ -154,7 +154,7 @@ extern "absent___x" (strong): not resolved: FUNC "absent": not found in kernel B
 extern "lost": not resolved: VAR "lost": not found in kernel BTF, which has per-CPU variables only (others: extern const void lost __ksym) (the spec does not tell whether it is weak: give its file in structops.Options.ELF)
 extern "mod_kfunc": incompatible kfunc: the object declares "int mod_kfunc(int a)", module "testmod" has "int mod_kfunc(int *a)": type mismatch between Int:"int"[signed size=4] and Pointer[target=Int:"int"]: incompatible types
 extern "per_cpu": incompatible variable: the object declares "struct task_struct *per_cpu", the kernel has "int per_cpu": type mismatch between Pointer[target=Struct:"task_struct"] and Int:"int"[signed size=4]: incompatible types
-extern "strlen" (strong): not resolved: FUNC "strlen": not found in kernel BTF: if it is a function of the compiler's runtime, link that in (Rust: compiler_builtins)`
+extern "strlen" (strong): not resolved: FUNC "strlen": not found in kernel BTF: a function of the compiler's runtime has to be linked in: link compiler_builtins (Rust)`
 	if diff := cmp.Diff(want, errorText(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
