@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -168,9 +169,16 @@ func haveFullRangeOffset() bool {
 		return false
 	}
 	defer m.Close()
-	_, err = ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.SocketFilter, License: "GPL",
-		Instructions: asm.Instructions{asm.LoadMapValue(asm.R1, m.FD(), 1<<30), asm.Return()},
-	})
-	return err != nil && !strings.Contains(err.Error(), "direct value offset")
+	probe := program{spec: &ebpf.ProgramSpec{Instructions: asm.Instructions{asm.LoadMapValue(asm.R1, m.FD(), 1<<30), asm.Return()}}}
+	insns, err := probe.encode()
+	if err != nil {
+		return false
+	}
+	log := make([]byte, 4096)
+	fd, err := sys.LoadProg(&sys.ProgLoad{Type: uint32(ebpf.SocketFilter), License: "GPL", Insns: insns, LogLevel: 1, Log: log})
+	if err == nil {
+		_ = syscall.Close(fd)
+		return false // an offset beyond the value must not do
+	}
+	return !strings.Contains(cstring(log), "direct value offset")
 }

@@ -3,6 +3,7 @@ package structops
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -15,7 +16,7 @@ import (
 // needs, and assigns it. A struct_ops map brings its callbacks along, and a
 // callback does not need its map.
 //
-// Link maps (section .struct_ops.link) are populated, ready for [Attach]. opts
+// The fields of programs that [Options.Missing] has dropped stay nil. Link maps (section .struct_ops.link) are populated, ready for [Attach]. opts
 // may be nil. The spec is not changed. The caller closes what was assigned.
 //
 // Returns an error that wraps [ErrAmbiguous] if the spec does not tell callbacks
@@ -63,7 +64,7 @@ func (o *Object) LoadAndAssign(to any, opts *Options) error {
 			}
 		}
 	}
-	return coll.Assign(to)
+	return coll.assign(to)
 }
 
 // checkProgArrays refuses to lose the contents of a PROG_ARRAY: the kernel
@@ -81,6 +82,39 @@ func (s *selection) checkProgArrays(o *Object, to any) error {
 		if !slices.ContainsFunc(fields, func(f taggedField) bool { return f.name == name }) {
 			return fmt.Errorf("ProgramArray %s must be assigned to prevent missed tail calls", name)
 		}
+	}
+	return nil
+}
+
+// assign is [ebpf.Collection.Assign], but for fields of programs that were
+// dropped, which it leaves alone: the struct that bpf2go generates has them all.
+func (c *Collection) assign(to any) error {
+	if len(c.Dropped) == 0 {
+		return c.Assign(to)
+	}
+	fields, err := taggedFields(to)
+	if err != nil {
+		return err
+	}
+	fields = slices.DeleteFunc(fields, func(f taggedField) bool {
+		return f.typ == reflect.TypeFor[*ebpf.Program]() && c.Programs[f.name] == nil &&
+			slices.ContainsFunc(c.Dropped, func(d Dropped) bool { return d.Program == f.name })
+	})
+	var kept []reflect.StructField
+	for i, f := range fields {
+		if !f.value.CanSet() {
+			return fmt.Errorf("field %s: can't be set", f.field)
+		}
+		kept = append(kept, reflect.StructField{
+			Name: fmt.Sprintf("Field%d", i), Type: f.typ, Tag: reflect.StructTag(fmt.Sprintf("ebpf:%q", f.name)),
+		})
+	}
+	assigned := reflect.New(reflect.StructOf(kept))
+	if err := c.Assign(assigned.Interface()); err != nil {
+		return err
+	}
+	for i, f := range fields {
+		f.value.Set(assigned.Elem().Field(i))
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (c *Collection) Associate(name string) error {
 			continue
 		}
 		if err := sys.AssocStructOps(o.m.FD(), p.FD()); err != nil {
-			return explained(fmt.Sprintf("program %q: associate with map %q", prog, name), because(err, associateReasons), err)
+			return explained(fmt.Sprintf("program %q: associate with map %q", prog, name), because(err, o.OpsType, "", associateReasons), err)
 		}
 	}
 	return nil
@@ -43,5 +43,5 @@ func (c *Collection) Associate(name string) error {
 
 // associateReasons are those of bpf_prog_assoc_struct_ops.
 var associateReasons = []reason{
-	{syscall.EBUSY, "it is associated with another map already"},
+	{errno: syscall.EBUSY, text: "it is associated with another map already"},
 }

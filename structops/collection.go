@@ -21,6 +21,10 @@ type Collection struct {
 	// Plan says how the struct_ops maps were laid out and wired.
 	Plan *Plan
 
+	// Dropped are the callbacks that the kernel's ops types lack and that
+	// [Options.Missing] has left out.
+	Dropped []Dropped
+
 	// Externs say what the object's externs mean on this kernel.
 	Externs *kfunc.Resolution
 
@@ -74,6 +78,26 @@ func (o *opsMap) populate() error {
 	}
 	o.populated = true
 	return o.checkState()
+}
+
+// Populate gives a link map its value, and returns the map, ready for
+// [Link.UpdateMap] and [Link.Replace]. Attach does it as well. The collection
+// keeps the map and closes it.
+//
+// A legacy map is registered with its value, so it is refused: use
+// [Collection.Register].
+func (c *Collection) Populate(name string) (*ebpf.Map, error) {
+	o, err := c.opsMap(name)
+	if err != nil {
+		return nil, err
+	}
+	if !o.Link {
+		return nil, fmt.Errorf("map %q is of section .struct_ops, which is registered with its value: use Register: %w", name, ebpf.ErrNotSupported)
+	}
+	if err := o.populate(); err != nil {
+		return nil, err
+	}
+	return o.m, nil
 }
 
 // value returns the kernel value, with the FD of its program in each slot.

@@ -3,10 +3,15 @@ package structops
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/ebpfx/ebpfx/structops/internal/sys"
 )
 
 // errENOTSUPP is an errno of the kernel that was never meant for user space. It
@@ -21,16 +26,19 @@ func cause(err error) error {
 	return err
 }
 
-// reason is what an errno means at one place of the kernel.
+// reason is what an errno means at one place of the kernel: for every ops type,
+// or for one; and if the verifier's log has some words in it, or whatever it says.
 type reason struct {
-	errno syscall.Errno
-	text  string
+	errno   syscall.Errno
+	opsType string
+	log     string
+	text    string
 }
 
 // because returns the text of the first reason that fits.
-func because(err error, reasons []reason) string {
+func because(err error, opsType, log string, reasons []reason) string {
 	for _, r := range reasons {
-		if errors.Is(err, r.errno) {
+		if errors.Is(err, r.errno) && (r.opsType == "" || r.opsType == opsType) && strings.Contains(log, r.log) {
 			return r.text
 		}
 	}
@@ -45,31 +53,65 @@ func explained(what, why string, err error) error {
 	return fmt.Errorf("%s: %s: %w", what, why, cause(err))
 }
 
+// btfReasons are those of btf_check_meta and of what it calls.
+var btfReasons = []reason{
+	{errno: syscall.EPERM, text: "CAP_BPF is needed: run as root"},
+	{errno: syscall.EINVAL, log: "Invalid name", text: "a type, function or section has a name that is not one of C: rename it"},
+	{errno: syscall.EINVAL, log: "Invalid arg#", text: "a function has a parameter without a name or size: name it"},
+	{errno: syscall.EINVAL, log: "Invalid func linkage", text: "it has an extern function: declare it with __ksym"},
+	{errno: syscall.EINVAL, log: "Linkage not supported", text: "it has an extern variable: declare it with __ksym or __kconfig"},
+	{errno: syscall.EINVAL, log: "size == 0", text: "a DATASEC has no size: its section is missing or empty"},
+}
+
+// explainBTF makes the error of BTF that the kernel refused. Closes the gap that
+// cilium/ebpf v0.22.0 takes a lack of privilege for a kernel without BTF.
+func explainBTF(err error) error {
+	if errors.Is(err, ebpf.ErrNotSupported) {
+		if denied := sys.ProbeBTF(); errors.Is(denied, syscall.EPERM) {
+			err = denied
+		}
+	}
+	var log string
+	if ve := (*ebpf.VerifierError)(nil); errors.As(err, &ve) {
+		log = strings.Join(ve.Log, "\n")
+	}
+	return explained("object BTF", because(err, "", log, btfReasons), err)
+}
+
 // createReasons are those of bpf_struct_ops_map_alloc.
 var createReasons = []reason{
-	{syscall.EPERM, "CAP_BPF is needed: run as root"},
-	{errENOTSUPP, "the struct exists, but no subsystem of this kernel has registered it as an ops type: check the kernel's configuration"},
-	{syscall.EINVAL, "the kernel does not take maps like this: .struct_ops.link needs Linux 6.4, ops types of modules Linux 6.9"},
-	{syscall.EBADF, "the BTF of the object or of the module is gone"},
-	{syscall.EACCES, "the object's BTF is missing"},
+	{errno: syscall.EPERM, text: "CAP_BPF is needed: run as root"},
+	{errno: errENOTSUPP, text: "the struct exists, but no subsystem of this kernel has registered it as an ops type: check the kernel's configuration"},
+	{errno: syscall.EINVAL, text: "the kernel does not take maps like this: .struct_ops.link needs Linux 6.4, ops types of modules Linux 6.9"},
+	{errno: syscall.EBADF, text: "the BTF of the object or of the module is gone"},
+	{errno: syscall.EACCES, text: "the object's BTF is missing"},
+	{errno: syscall.E2BIG, text: "the kernel is too old for an attribute of the map: ops types of modules need Linux 6.9"},
 }
 
 func explainCreate(p *MapPlan, err error) error {
-	return explained(fmt.Sprintf("map %q: create for %s", p.Name, p.OpsType), because(err, createReasons), err)
+	return explained(fmt.Sprintf("map %q: create for %s", p.Name, p.OpsType), because(err, p.OpsType, "", createReasons), err)
 }
 
-// populateReasons are those of bpf_struct_ops_map_update_elem.
+// populateReasons are those of bpf_struct_ops_map_update_elem and of the
+// subsystems' init_member, validate and, for legacy maps, reg functions.
 var populateReasons = []reason{
-	{syscall.EBUSY, "the map has a value already, or another implementation is registered: a struct_ops map is filled once"},
-	{syscall.EEXIST, "the name is taken: another implementation of that name is registered"},
-	{syscall.ENOTSUP, "the subsystem does not register maps of section .struct_ops: use .struct_ops.link"},
-	{syscall.E2BIG, "the callbacks need more trampoline pages than the kernel has for a map, or a value is above the subsystem's limit"},
-	{syscall.EBADF, "the FD of a callback is closed"},
-	{syscall.EINVAL, "the subsystem refuses the value: a mandatory callback is missing, or a member has a value that it does not take"},
+	{errno: syscall.EBUSY, opsType: "sched_ext_ops", text: "another scheduler is running: detach it first"},
+	{errno: syscall.EBUSY, text: "the map has a value already: a struct_ops map is filled once"},
+	{errno: syscall.EEXIST, text: "the name is taken: another implementation of that name is registered"},
+	{errno: syscall.ENOTSUP, opsType: "bpf_dummy_ops", text: "the type is for test runs of its programs and can't be registered"},
+	{errno: syscall.ENOTSUP, text: "the subsystem does not register maps of section .struct_ops: use .struct_ops.link"},
+	{errno: syscall.E2BIG, opsType: "sched_ext_ops", text: "dispatch_max_batch or timeout_ms is above the limit"},
+	{errno: syscall.E2BIG, text: "the callbacks need more trampoline pages than the kernel has for a map: give it fewer"},
+	{errno: syscall.EBADF, text: "the FD of a callback is closed"},
+	{errno: syscall.EINVAL, opsType: "tcp_congestion_ops", text: "a mandatory callback is missing (ssthresh, undo_cwnd, " +
+		"and cong_avoid or cong_control), name is not set or valid, flags are unknown, or another member has a value that BPF may not give"},
+	{errno: syscall.EINVAL, opsType: "sched_ext_ops", text: "name has to be set and valid, flags to be known"},
+	{errno: syscall.EINVAL, opsType: "hid_bpf_ops", text: "flags have to be known"},
+	{errno: syscall.EINVAL, text: "a mandatory callback is missing, or a member has a value that BPF may not give"},
 }
 
 func explainPopulate(p *MapPlan, err error) error {
-	why := because(err, populateReasons)
+	why := because(err, p.OpsType, "", populateReasons)
 	if errors.Is(err, syscall.EINVAL) {
 		why = fmt.Sprintf("%s (callbacks given: %s)", why, strings.Join(p.members(), ", "))
 	}
@@ -87,11 +129,18 @@ func (p *MapPlan) members() []string {
 // attachReasons are those of bpf_struct_ops_link_create and of the subsystems'
 // reg functions.
 var attachReasons = []reason{
-	{syscall.EEXIST, "the name is taken: another implementation of that name is registered"},
-	{syscall.EBUSY, "another implementation is running: detach it first"},
-	{syscall.ENODEV, "no such device"},
-	{syscall.EINVAL, "the subsystem refuses to register it, or the map is not populated"},
-	{syscall.E2BIG, "the device has as many programs as the kernel allows"},
+	{errno: syscall.EEXIST, text: "the name is taken: another implementation of that name is registered"},
+	{errno: syscall.EBUSY, opsType: "sched_ext_ops", text: "another scheduler is running: detach it first"},
+	{errno: syscall.EBUSY, text: "another implementation is running: detach it first"},
+	{errno: syscall.EINVAL, opsType: "sched_ext_ops", text: "SCX_OPS_ENQ_LAST needs the callback enqueue, " +
+		"and the kernel may not be booted with isolcpus"},
+	{errno: syscall.EINVAL, opsType: "hid_bpf_ops", text: "no HID device has the number in member hid_id, or it has a report descriptor fix-up already: " +
+		"set hid_id before load"},
+	{errno: syscall.ENODEV, text: "no such device"},
+	{errno: syscall.EINVAL, text: "the subsystem refuses to register it, or the map is not populated"},
+	{errno: syscall.E2BIG, opsType: "hid_bpf_ops", text: "the device has as many programs as the kernel allows, 64"},
+	{errno: syscall.EBADF, text: "the map is closed"},
+	{errno: syscall.EPERM, text: "CAP_BPF is needed: run as root"},
 }
 
 func explainAttach(name, opsType string, err error) error {
@@ -99,42 +148,67 @@ func explainAttach(name, opsType string, err error) error {
 	if opsType != "" {
 		what += " " + opsType
 	}
-	why := because(err, attachReasons)
-	if opsType == "hid_bpf_ops" && errors.Is(err, syscall.EINVAL) {
-		why = "no HID device has the number in member hid_id, or it has a fix-up already: set hid_id before load"
-	}
-	return explained(what, why, err)
+	return explained(what, because(err, opsType, "", attachReasons), err)
 }
+
+// programReasons are those of the verifier, as far as its log alone does not
+// tell what to do.
+var programReasons = []reason{
+	{errno: syscall.EFAULT, text: "hit verifier bug, increase LogSizeStart to fit the log and check dmesg"},
+	{errno: syscall.EACCES, log: "is not allowed", text: "the kernel does not let programs of this type call that kernel function"},
+	{errno: syscall.EACCES, log: "in non-sleepable", text: "only sleepable programs may do that: name the section struct_ops.s, or leave the call out"},
+	{errno: syscall.ENOENT, log: "address for kernel symbol", text: "the kernel hides the variable: it needs CONFIG_KALLSYMS_ALL"},
+	{errno: syscall.E2BIG, log: "too many different kernel function calls", text: "the kernel allows 256 different kfuncs in a program"},
+	{errno: syscall.EINVAL, log: fmt.Sprintf("invalid func unknown#%d", poisonCORE), text: "the kernel lacks a type, field or value that a CO-RE relocation needs: guard it with bpf_core_*_exists"},
+	{errno: syscall.EACCES, log: fmt.Sprintf("(18) r10 = %#x", btf.COREBadRelocationSentinel), text: "the kernel lacks a type, field or value that a CO-RE relocation needs: guard it with bpf_core_*_exists"},
+	{errno: syscall.EACCES, log: fmt.Sprintf("(18) r10 = %#x", absentMap), text: "it uses an optional map that is not loaded"},
+	{errno: errENOTSUPP, log: "JIT", text: "kfuncs need the JIT: set sysctl net.core.bpf_jit_enable to 1"},
+}
+
+// opsReasons are those that only struct_ops programs meet.
+var opsReasons = []reason{
+	{errno: errENOTSUPP, log: "is not a supported struct", text: "no subsystem of this kernel has registered the struct as an ops type"},
+	{errno: errENOTSUPP, log: "attach to unsupported member", text: "the subsystem takes no BPF program in this member: leave the member NULL"},
+	{errno: syscall.EINVAL, log: "attach to unsupported member", text: "the subsystem does not take such a program in this member: only some callbacks may be sleepable (struct_ops.s)"},
+	{errno: errENOTSUPP, text: "the kernel knows no such ops type, or its module is gone"},
+}
+
+// poisonCORE is the built-in function that upstream's CO-RE calls in place of an
+// instruction that has no target.
+const poisonCORE = btf.COREBadRelocationSentinel
 
 // explainProgram makes the error of a refused program: the reason where the
 // kernel's is not the whole story, and upstream's error with the log.
 func (l *loader) explainProgram(p *program, err error) error {
-	lines := logLines(p.attr.Log)
-	why := l.programReason(p, err, lines)
-	if why != "" {
-		why = ": " + why
+	lines := l.readable(p, logLines(p.attr.Log))
+	what := "program " + strconv.Quote(p.name) + ": load program"
+	if why := l.programReason(p, err, lines); why != "" {
+		what += ": " + why
 	}
 	// VerifierError has an empty source here, so its text begins with ": ".
-	return fmt.Errorf("program %q: load program%s%w", p.name, why, &ebpf.VerifierError{Cause: cause(err), Log: lines})
+	return fmt.Errorf("%s%w", what, &ebpf.VerifierError{Cause: cause(err), Log: lines})
 }
 
 func (l *loader) programReason(p *program, err error, log []string) string {
-	if name, ok := l.externs.Explain(log); ok {
-		return name
+	if why, ok := l.externs.Explain(log); ok {
+		return why
 	}
-	switch {
-	case errors.Is(err, syscall.EPERM) && len(log) == 0:
+	if errors.Is(err, syscall.EPERM) && len(log) == 0 {
 		return "CAP_BPF and CAP_PERFMON are needed: run as root (before Linux 5.11 MEMLOCK may be too low, consider rlimit.RemoveMemlock)"
-	case errors.Is(err, syscall.EFAULT):
-		return "hit verifier bug, increase LogSizeStart to fit the log and check dmesg"
-	case errors.Is(err, errENOTSUPP) && p.ops != nil && len(log) == 0:
-		return "the kernel knows no such ops type, or its module is gone"
-	case errors.Is(err, errENOTSUPP) && p.ops != nil:
-		return fmt.Sprintf("%s does not take a BPF program here: leave the member NULL", l.memberOf(p))
-	case errors.Is(err, syscall.EINVAL) && p.ops != nil && !gplCompatible(p.spec.License):
-		return fmt.Sprintf("license %q: struct_ops programs and kfuncs need a license that is compatible with the GPL", p.spec.License)
 	}
-	return ""
+	text := strings.Join(log, "\n")
+	if errors.Is(err, syscall.EINVAL) && strings.Contains(text, "GPL") {
+		return fmt.Sprintf("license %q: struct_ops programs and callers of kfuncs need one that is compatible with the GPL", p.spec.License)
+	}
+	if i := slices.IndexFunc(l.plan.Mismatches, func(m Mismatch) bool { return m.Program == p.name }); i >= 0 {
+		return l.plan.Mismatches[i].String()
+	}
+	if p.ops != nil {
+		if why := because(err, "", text, opsReasons); why != "" {
+			return fmt.Sprintf("%s: %s", l.memberOf(p), why)
+		}
+	}
+	return because(err, "", text, programReasons)
 }
 
 // memberOf names the member that a program fills.
@@ -146,14 +220,5 @@ func (l *loader) memberOf(p *program) string {
 			}
 		}
 	}
-	return "the member"
-}
-
-// gplCompatible mirrors license_is_gpl_compatible of the kernel.
-func gplCompatible(license string) bool {
-	switch license {
-	case "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL":
-		return true
-	}
-	return false
+	return "its member"
 }

@@ -48,7 +48,7 @@ func FromSpec(spec *ebpf.CollectionSpec) (*Object, error) {
 	if err := wireByName(obj.Spec, byType); err != nil {
 		return nil, err
 	}
-	return obj, nil
+	return obj.adopt(), nil
 }
 
 // opsFromMap turns upstream's spec of a struct_ops map into ours.
@@ -139,5 +139,5 @@ func fromSpecAndFile(spec *ebpf.CollectionSpec, file *btfx.File) (*Object, error
 		}
 	}
 	edited.Types = fromFile.Types
-	return &Object{Spec: edited, Ops: ops, file: file}, nil
+	return (&Object{Spec: edited, Ops: ops, file: file}).adopt(), nil
 }

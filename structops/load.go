@@ -41,7 +41,11 @@ func (o *Object) load(options *Options, sel *selection) (_ *Collection, err erro
 	if err := o.loadable(); err != nil {
 		return nil, err
 	}
-	l := &loader{opts: opts, obj: sel.reduce(o), sel: sel}
+	obj, err := o.withStatic()
+	if err != nil {
+		return nil, err
+	}
+	l := &loader{opts: opts, obj: sel.reduce(obj), sel: sel}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -82,7 +86,14 @@ type loader struct {
 
 	plan    *Plan
 	externs *kfunc.Resolution
-	progs   []*program // sorted by name
+
+	// CO-RE relocations, nil if there are none, and the instructions that they
+	// belong to.
+	relocations *btfx.Relocations
+	relocated   []*asm.Instruction
+	relos       []*btf.CORERelocation
+
+	progs []*program // sorted by name
 
 	builder *btf.Builder
 	btf     *btf.Handle // the object's BTF
@@ -102,22 +113,50 @@ type loader struct {
 	arenaOff  uint64
 }
 
-// resolve looks everything up that the object takes from the kernel.
+// resolve looks everything up that the object takes from the kernel. All names
+// are announced first, so that the kernel's BTF is searched once.
 func (l *loader) resolve() error {
-	plan, err := l.obj.resolve(l.opts.Kernel, l.sel.named)
-	if err != nil {
-		return err
-	}
-	l.plan = plan
-	if err := l.selectPrograms(); err != nil {
-		return err
-	}
+	l.dropOptional()
 	externs, err := kfunc.Externs(l.obj.Spec, l.obj.file)
 	if err != nil {
 		return err
 	}
+	if err := l.collectRelocations(); err != nil {
+		return err
+	}
+	for _, e := range externs {
+		l.opts.Kernel.Want(btfx.EssentialName(e.Name))
+	}
+	if l.relocations != nil {
+		l.opts.Kernel.Want(l.relocations.Names()...)
+	}
+
+	if l.plan, err = l.obj.resolve(l.opts.Kernel, l.sel.named, &l.opts); err != nil {
+		return l.withMissingExterns(err)
+	}
+	programs := len(l.obj.Spec.Programs)
+	if err := l.selectPrograms(); err != nil {
+		return err
+	}
+	if len(l.progs) != programs {
+		// What only the others refer to may be missing.
+		if externs, err = kfunc.Externs(l.obj.Spec, l.obj.file); err != nil {
+			return err
+		}
+		if err := l.collectRelocations(); err != nil {
+			return err
+		}
+	}
 	l.externs, err = kfunc.Resolve(externs, l.opts.Kernel, l.opts.Externs)
 	return err
+}
+
+// dropOptional drops the optional programs that nothing asks for, as far as that
+// can be told without a kernel.
+func (l *loader) dropOptional() {
+	maps.DeleteFunc(l.obj.Spec.Programs, func(name string, prog *ebpf.ProgramSpec) bool {
+		return prog.Type != ebpf.StructOps && optional(prog.SectionName) && !l.sel.named(name)
+	})
 }
 
 // selectPrograms drops what is not to be loaded and sorts the rest by name.
@@ -134,8 +173,7 @@ func (l *loader) selectPrograms() error {
 		case prog.Type == ebpf.UnspecifiedProgram && l.sel.named(name):
 			return fmt.Errorf("program %q: section %q tells no program type", name, prog.SectionName)
 		case prog.Type == ebpf.UnspecifiedProgram,
-			prog.Type == ebpf.StructOps && !inPlan,
-			prog.Type != ebpf.StructOps && optional(prog.SectionName) && !l.sel.named(name):
+			prog.Type == ebpf.StructOps && !inPlan:
 			delete(spec.Programs, name)
 			continue
 		}
@@ -189,51 +227,6 @@ func foreignTypes(spec *ebpf.CollectionSpec) bool {
 	return false
 }
 
-// relocateCORE relocates all instructions of the object at once, so that the
-// kernel's types are looked up once.
-func (l *loader) relocateCORE() error {
-	var relos []*btf.CORERelocation
-	var insns []*asm.Instruction
-	for _, p := range l.progs {
-		for i := range p.spec.Instructions {
-			ins := &p.spec.Instructions[i]
-			if relo := btf.CORERelocationMetadata(ins); relo != nil {
-				relos, insns = append(relos, relo), append(insns, ins)
-			}
-		}
-	}
-	if len(relos) == 0 {
-		return nil
-	}
-	if types := l.opts.Programs.KernelTypes; types != nil {
-		targets := append([]*btf.Spec{types}, l.opts.Programs.ExtraRelocationTargets...)
-		fixups, err := btf.CORERelocate(relos, targets, l.obj.Spec.ByteOrder, l.builder.Add)
-		if err != nil {
-			return fmt.Errorf("CO-RE: %w", err)
-		}
-		return applyAll(fixups, insns, relos)
-	}
-	fixups, err := btfx.Relocate(relos, l.obj.Spec.Types, l.opts.Kernel, l.obj.Spec.ByteOrder, l.builder.Add)
-	if err != nil {
-		return fmt.Errorf("CO-RE: %w", err)
-	}
-	for i := range fixups {
-		if err := fixups[i].Apply(insns[i]); err != nil {
-			return fmt.Errorf("CO-RE: %s: %w", relos[i], err)
-		}
-	}
-	return nil
-}
-
-func applyAll(fixups []btf.COREFixup, insns []*asm.Instruction, relos []*btf.CORERelocation) error {
-	for i := range fixups {
-		if err := fixups[i].Apply(insns[i]); err != nil {
-			return fmt.Errorf("CO-RE: %s: %w", relos[i], err)
-		}
-	}
-	return nil
-}
-
 // loadBTF loads the one BTF that programs and maps refer to.
 func (l *loader) loadBTF() error {
 	if err := l.addMapTypes(); err != nil {
@@ -242,9 +235,9 @@ func (l *loader) loadBTF() error {
 	if l.builder.Empty() {
 		return nil
 	}
-	handle, err := btf.NewHandle(l.builder)
+	handle, err := btfx.LoadBTF(l.builder)
 	if err != nil {
-		return fmt.Errorf("object BTF: %w", err)
+		return explainBTF(err)
 	}
 	l.btf = handle
 	return nil
@@ -321,7 +314,7 @@ func (l *loader) link() error {
 
 // collection hands everything over to the caller.
 func (l *loader) collection() *Collection {
-	coll := &Collection{Collection: l.coll, Plan: l.plan, Externs: l.externs, arenas: l.arenas, ops: make(map[string]*opsMap)}
+	coll := &Collection{Collection: l.coll, Plan: l.plan, Dropped: l.plan.Dropped, Externs: l.externs, arenas: l.arenas, ops: make(map[string]*opsMap)}
 	for _, p := range l.progs {
 		coll.Programs[p.name] = p.loaded
 	}

@@ -286,6 +286,7 @@ func TestLoadErrors(t *testing.T) {
 		{"nogpl", syscall.EINVAL, []string{`program "`, "GPL"}},
 		{"log", syscall.EACCES, []string{`program "`, "invalid mem access"}},
 		{"unsupported_member", ebpf.ErrNotSupported, []string{`"get_info"`, "leave the member NULL"}},
+		{"sleepable", syscall.EINVAL, []string{`"test_1" of bpf_dummy_ops`, "only some callbacks may be sleepable"}},
 		{"lookalike", nil, []string{`map "`, "common_value"}},
 	} {
 		t.Run(tc.object, func(t *testing.T) {
@@ -300,8 +301,8 @@ func TestAttachErrors(t *testing.T) {
 	needLinks(t)
 	for object, want := range map[string]string{
 		"incomplete": "a mandatory callback is missing",
-		"nested":     "has a value that it does not take",
-		"noname":     "the subsystem refuses the value",
+		"nested":     "a value that BPF may not give",
+		"noname":     "name is not set",
 	} {
 		t.Run(object, func(t *testing.T) {
 			coll := mustLoad(t, openGolden(t, object), nil)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/ebpfx/ebpfx/btfx"
 )
@@ -25,8 +26,21 @@ type Object struct {
 	// Ops are the struct_ops maps, by the name of their variable.
 	Ops map[string]*Ops
 
+	// Static chooses the global functions that are loaded as static ones, see
+	// [btfx.MarkStatic]; FromFile is set where it is true. Nil leaves them as
+	// they are.
+	//
+	// [Open] leaves nil, but for an object that was compiled from Rust and has
+	// struct_ops maps: there the default is all subprograms and callbacks. Rust
+	// makes them global without asking, and the kernel refuses most that way.
+	// The target of a freplace program has to be among the exceptions.
+	Static *btfx.StaticOptions
+
 	// file is nil if the object was made of a spec alone.
 	file *btfx.File
+
+	// callbacks are the programs that members have before any edit.
+	callbacks map[string]callbackOf
 }
 
 // Open reads a BPF object from an ELF file: all four struct_ops sections, with
@@ -50,7 +64,34 @@ func Open(r io.ReaderAt) (*Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Object{Spec: spec, Ops: ops, file: file}, nil
+	return (&Object{Spec: spec, Ops: ops, file: file}).adopt(), nil
+}
+
+// callbackOf is the member that the file has a program in.
+type callbackOf struct {
+	member string
+	proto  *btf.FuncProto
+}
+
+// adopt makes maps part of the object, and remembers which callbacks the
+// file has wired.
+//
+// A program that is no longer in any member after an edit is not loaded, while
+// one that never was is an error. Mirrors libbpf bpf_map__init_kern_struct_ops.
+func (o *Object) adopt() *Object {
+	o.Static = o.defaultStatic()
+	o.callbacks = make(map[string]callbackOf)
+	for _, name := range o.opsNames() {
+		ops := o.Ops[name]
+		ops.object = o
+		for i, prog := range ops.Programs {
+			proto := prototype(ops.Type.Members[i].Type)
+			if _, ok := o.callbacks[prog]; !ok && prog != "" && proto != nil {
+				o.callbacks[prog] = callbackOf{ops.Type.Members[i].Name, proto}
+			}
+		}
+	}
+	return o
 }
 
 // Copy returns an object whose edits do not reach the original. Types are
@@ -59,9 +100,10 @@ func (o *Object) Copy() *Object {
 	if o == nil {
 		return nil
 	}
-	cpy := &Object{Spec: copySpec(o.Spec), Ops: make(map[string]*Ops, len(o.Ops)), file: o.file}
+	cpy := &Object{Spec: copySpec(o.Spec), Ops: make(map[string]*Ops, len(o.Ops)), Static: copyStatic(o.Static), file: o.file, callbacks: o.callbacks}
 	for name, ops := range o.Ops {
 		cpy.Ops[name] = ops.Copy()
+		cpy.Ops[name].object = cpy
 	}
 	return cpy
 }
@@ -91,8 +133,32 @@ func copySpec(spec *ebpf.CollectionSpec) *ebpf.CollectionSpec {
 	return &cpy
 }
 
+// SetAutoload makes a program mandatory, or optional with false: then it is only
+// loaded if something asks for it. For callbacks the maps decide, see
+// [Ops.SetAutocreate].
+//
+// Mirrors libbpf bpf_program__set_autoload.
+func (o *Object) SetAutoload(program string, load bool) error {
+	prog := o.Spec.Programs[program]
+	if prog == nil {
+		return fmt.Errorf("no program %q, the object has: %s", program, list(slices.Sorted(maps.Keys(o.Spec.Programs))))
+	}
+	prog.SectionName = setOptional(prog.SectionName, !load)
+	return nil
+}
+
 // optional tells whether a section asks not to be loaded unless it is needed.
 func optional(section string) bool { return strings.HasPrefix(section, "?") }
+
+// setOptional returns the name of a section with the ? that makes it optional,
+// or without.
+func setOptional(section string, optional bool) string {
+	section = strings.TrimPrefix(section, "?")
+	if optional {
+		section = "?" + section
+	}
+	return section
+}
 
 // ErrAmbiguous is returned by [FromSpec] if a spec does not say which callback
 // belongs to which struct_ops map.

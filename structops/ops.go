@@ -23,7 +23,8 @@ const (
 )
 
 // Ops is the specification of one struct_ops map: the local value of an ops
-// type, and the programs that fill its function members.
+// type, and the programs that fill its function members. Both may be edited
+// before the object is loaded: they are the shadow of the map.
 type Ops struct {
 	// Name of the map, which is the name of the variable.
 	Name string
@@ -42,9 +43,13 @@ type Ops struct {
 	// Programs holds the name of the program that fills each member, by index
 	// into Type.Members; empty where the member is NULL or not a function.
 	Programs []string
+
+	// object that the map belongs to. It has the programs, and the byte order of
+	// the value.
+	object *Object
 }
 
-// Copy returns a deep copy that shares Type.
+// Copy returns a deep copy that shares Type, and belongs to the same object.
 func (o *Ops) Copy() *Ops {
 	if o == nil {
 		return nil
@@ -61,6 +66,19 @@ func (o *Ops) Link() bool { return o.Section == sectionLink || o.Section == sect
 
 // Optional tells whether the map is left out of a load that does not ask for it.
 func (o *Ops) Optional() bool { return optional(o.Section) }
+
+// SetAutocreate makes the map mandatory, or optional with false. Its callbacks
+// follow: a program is loaded if a map that is created has it, whatever
+// [Object.SetAutoload] and the section of the program say.
+//
+// Mirrors libbpf bpf_map__set_autocreate and bpf_object_adjust_struct_ops_autoload.
+func (o *Ops) SetAutocreate(create bool) error {
+	if o == nil {
+		return errNoOps
+	}
+	o.Section = setOptional(o.Section, !create)
+	return nil
+}
 
 // clearSlots zeroes the bytes under function members: a relocation's addend is
 // kept there, and it is no value.

@@ -34,6 +34,14 @@ type Options struct {
 	// the running kernel's.
 	Externs *kfunc.Options
 
+	// Missing decides about callbacks that the kernel's ops type lacks. Defaults
+	// to [Strict].
+	Missing MissingPolicy
+
+	// MayDrop names members, such as "cgroup_set_bandwidth", whose callbacks may be left out
+	// if the kernel's ops type lacks them, in every map of the object.
+	MayDrop []string
+
 	// Verifiers is the number of programs that are verified at the same time.
 	// Defaults to GOMAXPROCS.
 	Verifiers int

@@ -17,6 +17,12 @@ type Plan struct {
 	// Skipped are the names of optional maps and struct_ops programs that are
 	// left out because nothing asks for them, sorted.
 	Skipped []string
+	// Dropped are the callbacks that the kernel's ops types lack and that
+	// [Options.Missing] has left out, by map and in the order of the members.
+	Dropped []Dropped
+	// Mismatches are the callbacks whose prototype is not the kernel's, in the
+	// same order.
+	Mismatches []Mismatch
 }
 
 // MapPlan is the plan of one struct_ops map.
@@ -77,6 +83,12 @@ func (p *Plan) String() string {
 	}
 	for _, name := range p.Skipped {
 		fmt.Fprintf(&b, "skipped %s\n", name)
+	}
+	for _, d := range p.Dropped {
+		fmt.Fprintf(&b, "dropped: %s\n", d)
+	}
+	for _, m := range p.Mismatches {
+		fmt.Fprintf(&b, "mismatch: %s\n", m)
 	}
 	return b.String()
 }

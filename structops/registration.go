@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -35,6 +36,87 @@ func (r *registration) Close() error {
 	err = errors.Join(err, r.m.Close())
 	r.m = nil
 	return err
+}
+
+// mapID returns the ID of the map, with which [Unregister] can find it again.
+func (r *registration) mapID() (ebpf.MapID, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.m == nil {
+		return 0, ErrDetached
+	}
+	return mapID(r.m)
+}
+
+// mapID returns the kernel's number of a map.
+func mapID(m *ebpf.Map) (ebpf.MapID, error) {
+	info, err := m.Info()
+	if err != nil {
+		return 0, fmt.Errorf("%v: %w", m, err)
+	}
+	id, ok := info.ID()
+	if !ok {
+		return 0, fmt.Errorf("%v: the kernel tells no map ID: %w", m, ebpf.ErrNotSupported)
+	}
+	return id, nil
+}
+
+// Register populates a legacy map (section .struct_ops), which registers it
+// until [Unregister] is called with the ID that is returned: the ops outlive the
+// collection and the process. [Collection.Attach] does the same and returns a
+// [Link] that unregisters when it is closed.
+//
+// Mirrors the first half of libbpf bpf_map__attach_struct_ops.
+func (c *Collection) Register(name string) (ebpf.MapID, error) {
+	o, err := c.opsMap(name)
+	if err != nil {
+		return 0, err
+	}
+	if o.Link {
+		return 0, fmt.Errorf("map %q is of section .struct_ops.link, which is attached: use Attach, and pin the link to keep it: %w", name, ebpf.ErrNotSupported)
+	}
+	id, err := mapID(o.m)
+	if err != nil {
+		return 0, err
+	}
+	if err := o.populate(); err != nil {
+		return 0, err
+	}
+	return id, nil
+}
+
+// Unregister ends the ops of a legacy map by the ID of the map, whoever has
+// registered it: after a crash [Attached] finds the ID.
+//
+// Returns an error that wraps [os.ErrNotExist] if there is no such map or if it
+// is not registered, and one that wraps [ebpf.ErrNotSupported] if the map is
+// attached through a link. Needs CAP_SYS_ADMIN.
+//
+// Mirrors libbpf bpf_link__detach_struct_ops.
+func Unregister(id ebpf.MapID) error {
+	m, err := ebpf.NewMapFromID(id)
+	if err != nil {
+		return fmt.Errorf("map %d: %w", id, err)
+	}
+	defer m.Close()
+	if m.Type() != ebpf.StructOpsMap {
+		return fmt.Errorf("%v is not a struct_ops map", m)
+	}
+	err = m.Delete(uint32(0))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOTSUP):
+		err = fmt.Errorf("%w: %w", ebpf.ErrNotSupported, err)
+	}
+	return explained(fmt.Sprintf("unregister %v", m), because(err, "", "", unregisterReasons), err)
+}
+
+// unregisterReasons are those of bpf_struct_ops_map_delete_elem.
+var unregisterReasons = []reason{
+	{errno: syscall.ENOTSUP, text: "the map is attached through a BPF link: detach that, or remove its pin"},
+	{errno: syscall.EINPROGRESS, text: "it is unregistered already, and somebody still uses it"},
+	{errno: syscall.ENOENT, text: "it is not registered"},
 }
 
 func (r *registration) Detach() error              { return r.Close() }

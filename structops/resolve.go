@@ -25,12 +25,18 @@ const valueTypePrefix = "bpf_struct_ops_"
 // Mirrors libbpf bpf_map__init_kern_struct_ops and
 // bpf_object_adjust_struct_ops_autoload.
 func (o *Object) Resolve(k *btfx.Kernel) (*Plan, error) {
-	return o.resolve(k, func(string) bool { return false })
+	return o.ResolveWith(k, nil)
 }
 
-// resolve is [Object.Resolve], with a say in which optional maps and programs
-// are wanted.
-func (o *Object) resolve(k *btfx.Kernel, wanted func(name string) bool) (*Plan, error) {
+// ResolveWith is [Object.Resolve] as a load with options does it: Missing and
+// MayDrop count.
+func (o *Object) ResolveWith(k *btfx.Kernel, opts *Options) (*Plan, error) {
+	return o.resolve(k, func(string) bool { return false }, opts)
+}
+
+// resolve is [Object.ResolveWith], with a say in which optional maps and
+// programs are wanted.
+func (o *Object) resolve(k *btfx.Kernel, wanted func(name string) bool, opts *Options) (*Plan, error) {
 	for _, ops := range o.Ops {
 		name := btfx.EssentialName(ops.Type.Name)
 		k.Want(name, valueTypePrefix+name)
@@ -43,7 +49,8 @@ func (o *Object) resolve(k *btfx.Kernel, wanted func(name string) bool) (*Plan, 
 			plan.Skipped = append(plan.Skipped, name)
 			continue
 		}
-		m, err := resolveMap(ops, o.Spec.Programs, k)
+		r := resolver{ops: ops, progs: o.Spec.Programs, plan: plan, mayDrop: opts.mayDrop}
+		m, err := r.resolve(k)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -61,13 +68,26 @@ func (o *Object) resolve(k *btfx.Kernel, wanted func(name string) bool) (*Plan, 
 	return plan, nil
 }
 
-// resolveMap finds the kernel's types for a map and lays out its value.
-func resolveMap(ops *Ops, progs map[string]*ebpf.ProgramSpec, k *btfx.Kernel) (*MapPlan, error) {
+// resolver resolves one map.
+type resolver struct {
+	ops     *Ops
+	progs   map[string]*ebpf.ProgramSpec
+	mayDrop func(member string) bool
+	plan    *Plan // receives what is dropped and what does not match
+
+	kern *opsType
+	m    *MapPlan
+}
+
+// resolve finds the kernel's types for a map and lays out its value.
+func (r *resolver) resolve(k *btfx.Kernel) (*MapPlan, error) {
+	ops := r.ops
 	kern, err := findOpsType(btfx.EssentialName(ops.Type.Name), k)
 	if err != nil {
 		return nil, fmt.Errorf("map %q: %w", ops.Name, err)
 	}
-	m := &MapPlan{
+	r.kern = kern
+	r.m = &MapPlan{
 		Name:        ops.Name,
 		OpsType:     kern.ops.Name,
 		OpsRef:      kern.opsRef,
@@ -80,12 +100,12 @@ func resolveMap(ops *Ops, progs map[string]*ebpf.ProgramSpec, k *btfx.Kernel) (*
 	}
 	var errs []error
 	for i, local := range ops.Type.Members {
-		if err := m.copyMember(ops, i, kern, progs); err != nil {
+		if err := r.copyMember(i); err != nil {
 			errs = append(errs, fmt.Errorf("map %q: member %q: %w", ops.Name, local.Name, err))
 		}
 	}
-	slices.SortFunc(m.Slots, func(a, b Slot) int { return cmp.Compare(a.Index, b.Index) })
-	return m, errors.Join(errs...)
+	slices.SortFunc(r.m.Slots, func(a, b Slot) int { return cmp.Compare(a.Index, b.Index) })
+	return r.m, errors.Join(errs...)
 }
 
 // opsType is a kernel's ops type and the value type around it.
@@ -193,7 +213,8 @@ func planPrograms(plans []MapPlan) ([]ProgramPlan, error) {
 	return progs, errors.Join(errs...)
 }
 
-// checkReferences records the struct_ops programs that are left out, and
+// checkReferences records the struct_ops programs that are left out, also
+// because an edit has taken them out of their members, and
 // refuses those that are to be loaded although no map names them. A program in
 // a map that does not resolve has an error already.
 func (o *Object) checkReferences(plan *Plan, incomplete bool, wanted func(string) bool) error {
@@ -207,12 +228,17 @@ func (o *Object) checkReferences(plan *Plan, incomplete bool, wanted func(string
 	for _, p := range plan.Programs {
 		loaded[p.Name] = true
 	}
+	dropped := make(map[string]bool)
+	for _, d := range plan.Dropped {
+		dropped[d.Program] = true
+	}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(o.Spec.Programs)) {
 		prog := o.Spec.Programs[name]
+		_, callback := o.callbacks[name]
 		switch {
-		case prog.Type != ebpf.StructOps || loaded[name] || incomplete && named[name]:
-		case !wanted(name) && (named[name] || optional(prog.SectionName)):
+		case prog.Type != ebpf.StructOps || loaded[name] || dropped[name] || incomplete && named[name]:
+		case !wanted(name) && (callback || named[name] || optional(prog.SectionName)):
 			plan.Skipped = append(plan.Skipped, name)
 		default:
 			errs = append(errs, fmt.Errorf("program %q: no struct_ops map to be created has it in a member: "+

@@ -146,6 +146,7 @@ func (s *selection) addProgram(o *Object, name string) {
 type taggedField struct {
 	field, name string
 	typ         reflect.Type
+	value       reflect.Value
 }
 
 // taggedFields lists the tagged fields of a struct and of the structs in it, as
@@ -166,7 +167,7 @@ func appendFields(fields []taggedField, v reflect.Value, within []reflect.Type) 
 	for i := range v.NumField() {
 		field, value := v.Type().Field(i), v.Field(i)
 		if name := field.Tag.Get("ebpf"); name != "" {
-			fields = append(fields, taggedField{field.Name, name, field.Type})
+			fields = append(fields, taggedField{field.Name, name, field.Type, value})
 			continue
 		}
 		if field.Type.Kind() == reflect.Pointer && field.Type.Elem().Kind() == reflect.Struct {

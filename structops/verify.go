@@ -54,18 +54,20 @@ func (l *loader) loadPrograms() error {
 		}
 		return 0, false
 	}
-	var wg sync.WaitGroup
-	for range min(l.opts.Verifiers, len(l.progs)) {
-		wg.Go(func() {
-			for i, ok := next(); ok; i, ok = next() {
-				if err := l.progs[i].verify(l); err != nil {
-					mu.Lock()
-					errs[i], failed = err, min(failed, i)
-					mu.Unlock()
-				}
+	work := func() {
+		for i, ok := next(); ok; i, ok = next() {
+			if err := l.progs[i].verify(l); err != nil {
+				mu.Lock()
+				errs[i], failed = err, min(failed, i)
+				mu.Unlock()
 			}
-		})
+		}
 	}
+	var wg sync.WaitGroup
+	for range min(l.opts.Verifiers, len(l.progs)) - 1 {
+		wg.Go(work)
+	}
+	work()
 	wg.Wait()
 	if failed < len(errs) {
 		return errs[failed]

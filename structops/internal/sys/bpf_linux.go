@@ -11,6 +11,7 @@ import (
 const (
 	cmdMapCreate   = 0
 	cmdProgLoad    = 5
+	cmdBTFLoad     = 18
 	cmdMapFreeze   = 22
 	cmdLinkUpdate  = 29
 	cmdProgBindMap = 35
@@ -112,6 +113,18 @@ func LoadProg(p *ProgLoad) (int, error) {
 		p.LogTrueSize = attr.logTrueSize
 		return fd, err
 	}
+}
+
+// ProbeBTF runs BPF_BTF_LOAD without any BTF, so it never succeeds: the error is
+// EPERM if the caller may not load BTF, and EINVAL if it may.
+func ProbeBTF() error {
+	var attr struct {
+		btf, logBuf                uint64
+		btfSize, logSize, logLevel uint32
+		_                          uint32
+	}
+	_, err := bpf(cmdBTFLoad, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+	return err
 }
 
 // FreezeMap runs BPF_MAP_FREEZE.

@@ -2,13 +2,19 @@
 
 package sys
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // CreateMap needs Linux.
 func CreateMap(*MapCreate) (int, error) { return -1, errors.ErrUnsupported }
 
 // LoadProg needs Linux.
 func LoadProg(*ProgLoad) (int, error) { return -1, errors.ErrUnsupported }
+
+// ProbeBTF needs Linux.
+func ProbeBTF() error { return errors.ErrUnsupported }
 
 // FreezeMap needs Linux.
 func FreezeMap(int) error { return errors.ErrUnsupported }
@@ -33,3 +39,12 @@ func Munmap([]byte) error { return errors.ErrUnsupported }
 
 // Address needs Linux.
 func Address([]byte) uint64 { return 0 }
+
+// LinkMapID needs Linux.
+func LinkMapID(int) (uint32, error) { return 0, errors.ErrUnsupported }
+
+// ValueType needs Linux.
+func ValueType(int) (typeID, btfID uint32, err error) { return 0, 0, errors.ErrUnsupported }
+
+// WaitHangup needs Linux.
+func WaitHangup(context.Context, int) error { return errors.ErrUnsupported }
