@@ -36,7 +36,7 @@ make olddefconfig
 make -s -j"$(nproc)" bzImage modules
 make -s M=$selftests/bpf/bpf_testmod modules
 
-objcopy --dump-section .BTF="$out/vmlinux.btf" vmlinux /dev/null
+objcopy -O binary --only-section=.BTF --set-section-flags .BTF=alloc vmlinux "$out/vmlinux.btf"
 strip --strip-debug -o "$out/bpf_testmod.ko" $selftests/bpf/bpf_testmod/bpf_testmod.ko
 strip --strip-debug -o "$out/tcp_bbr.ko" net/ipv4/tcp_bbr.ko
 cp .config "$out/config"

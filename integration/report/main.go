@@ -51,13 +51,19 @@ type event struct {
 // report follows the tests of one run.
 type report struct {
 	out     io.Writer
-	allowed []*regexp.Regexp // skips that are right
-	strict  bool             // any other skip is a failure
+	allowed []rule
+	strict  bool // a skip that no rule allows is a failure
 
 	output   map[string]string // output so far, by package and test
 	passed   map[string]int    // number of passed tests, by package
 	packages int               // that passed or failed
 	failed   bool
+}
+
+// rule allows the skips that match it.
+type rule struct {
+	*regexp.Regexp
+	skips int // so far
 }
 
 // read consumes a whole run. Lines that are not events are passed on.
@@ -72,6 +78,11 @@ func (r *report) read(in io.Reader) error {
 			continue
 		}
 		r.event(e)
+	}
+	for _, rule := range r.allowed {
+		if rule.skips > 0 {
+			fmt.Fprintf(r.out, "skip  %d tests: %s\n", rule.skips, rule)
+		}
 	}
 	return lines.Err()
 }
@@ -109,9 +120,9 @@ func (r *report) event(e event) {
 
 func (r *report) skip(test, reason string) {
 	line := test + ": " + reason
-	for _, re := range r.allowed {
-		if re.MatchString(line) {
-			fmt.Fprintln(r.out, "skip ", line)
+	for i := range r.allowed {
+		if r.allowed[i].MatchString(line) {
+			r.allowed[i].skips++
 			return
 		}
 	}
@@ -130,9 +141,9 @@ func reason(output string) string {
 	return strings.Join(logged, "; ")
 }
 
-// readSkips returns the expressions of the lines "MACHINE EXPRESSION" that are
-// for the machine or for "*". Lines that begin with # are comments.
-func readSkips(path, machine string) ([]*regexp.Regexp, error) {
+// readSkips returns the rules of the lines "MACHINE EXPRESSION" that are for the
+// machine or for "*". Lines that begin with # are comments.
+func readSkips(path, machine string) ([]rule, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -140,7 +151,7 @@ func readSkips(path, machine string) ([]*regexp.Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	var skips []*regexp.Regexp
+	var rules []rule
 	for i, line := range strings.Split(string(text), "\n") {
 		name, expr, _ := strings.Cut(line, " ")
 		if line == "" || line[0] == '#' || (name != machine && name != "*") {
@@ -150,7 +161,7 @@ func readSkips(path, machine string) ([]*regexp.Regexp, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
 		}
-		skips = append(skips, re)
+		rules = append(rules, rule{Regexp: re})
 	}
-	return skips, nil
+	return rules, nil
 }

@@ -44,11 +44,11 @@ func TestReport(t *testing.T) {
 		want                 string
 		failed               bool
 	}{
-		{"listed skip", passing, "old", true, "skip  p TestOld: needs Linux 9.9\nok    p  1 tests, 1.5s\n", false},
+		{"listed skip", passing, "old", true, "ok    p  1 tests, 1.5s\nskip  1 tests: TestOld: needs Linux 9\n", false},
 		{"other skip", passing, "host", false, "SKIP  p TestOld: needs Linux 9.9\nok    p  1 tests, 1.5s\n", false},
 		{"other skip, strict", passing, "host", true, "SKIP  p TestOld: needs Linux 9.9\nok    p  1 tests, 1.5s\n", true},
-		{"failed test", failing, "old", true, "skip  p TestOld: needs Linux 9.9\n    a_test.go:5: seen\nexit status 1\nFAIL  p  2.0s\n", true},
-		{"no event", "what is this\n" + passing, "old", true, "what is this\nskip  p TestOld: needs Linux 9.9\nok    p  1 tests, 1.5s\n", false},
+		{"failed test", failing, "old", true, "    a_test.go:5: seen\nexit status 1\nFAIL  p  2.0s\nskip  1 tests: TestOld: needs Linux 9\n", true},
+		{"no event", "what is this\n" + passing, "old", true, "what is this\nok    p  1 tests, 1.5s\nskip  1 tests: TestOld: needs Linux 9\n", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			allowed, err := readSkips(skips, tc.machine)

@@ -142,9 +142,10 @@ func notImage(path string) bool {
 // hostTree adds the regular files below dir that keep accepts. A directory that
 // does not exist is an empty one.
 func (a *archive) hostTree(dir string, keep func(path string) bool) {
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	root := dir + "/" // the directory itself may be a symbolic link
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
-		case os.IsNotExist(err) && path == dir:
+		case os.IsNotExist(err) && path == root:
 			return filepath.SkipAll
 		case err != nil:
 			return err

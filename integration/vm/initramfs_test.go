@@ -62,8 +62,14 @@ func TestHostTree(t *testing.T) {
 		}
 	}
 
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+
 	var a archive
 	a.hostTree(dir, isTestdata)
+	a.hostTree(link, isTestdata)
 	a.hostTree(filepath.Join(dir, "absent"), isTestdata)
 	if a.err != nil {
 		t.Fatal(a.err)
@@ -76,6 +82,10 @@ func TestHostTree(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"testdata/a"}, files); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
+	}
+
+	if !a.seen[filepath.Join(link, "testdata/a")] {
+		t.Error("a link to a directory is not followed")
 	}
 
 	if a.hostFileAs("/x", filepath.Join(dir, "absent")); a.err == nil {

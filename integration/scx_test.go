@@ -1,0 +1,93 @@
+package integration
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ebpfx/ebpfx/structops"
+)
+
+// ejected says why the kernel throws a scheduler out sooner or later: it is
+// what the kernel's selftest wants to see.
+var ejected = map[string]string{
+	"ddsp_bogus_dsq_fail":         "dispatches to a queue that does not exist",
+	"ddsp_vtimelocal_fail":        "gives a local queue a virtual time",
+	"dsp_local_on":                "dispatches to the queues of all processors",
+	"enq_last_no_enq_fails":       "wants the last task, but has no enqueue",
+	"enq_select_cpu_fails":        "selects a processor in enqueue",
+	"exit":                        "exits at the point that a variable tells",
+	"hotplug":                     "exits when a processor comes or goes",
+	"select_cpu_dispatch_bad_dsq": "dispatches to a queue that does not exist",
+	"select_cpu_dispatch_dbl_dsp": "dispatches a task twice",
+}
+
+// TestSchedulers attaches every scheduler of the corpus: it has to be in
+// charge until its link is closed.
+func TestSchedulers(t *testing.T) {
+	needSchedExt(t)
+	const dir = "../../shared/corpus/objects"
+	corpus(t, "objects")
+	k := runningKernel(t)
+	var objects []string
+	for _, pattern := range []string{"tools-sched_ext/*.bpf.o", "selftests-sched_ext/*.bpf.o"} {
+		paths, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("no objects %s: %v", pattern, err)
+		}
+		objects = append(objects, paths...)
+	}
+	for _, path := range objects {
+		name := strings.TrimSuffix(filepath.Base(path), ".bpf.o")
+		if strings.HasPrefix(name, "maybe_null_fail") {
+			continue // refused by the verifier, see TestParity
+		}
+		t.Run(name, func(t *testing.T) {
+			leavesNothing(t)
+			coll, err := openObject(t, path).Load(&structops.Options{Kernel: k})
+			if err != nil {
+				t.Fatalf("%+v", err)
+			}
+			defer coll.Close()
+			for _, m := range coll.Plan.Maps {
+				lnk, err := coll.Attach(m.Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				state := readFile(schedExtState)
+				if err := lnk.Close(); err != nil {
+					t.Error(err)
+				}
+				if ok := state == "enabled"; !ok && ejected[name] == "" {
+					t.Errorf("map %q: sched_ext is %s, want enabled", m.Name, state)
+				}
+				waitDisabled(t)
+			}
+		})
+	}
+}
+
+// schedExtState tells whether a scheduler is in charge.
+const schedExtState = "/sys/kernel/sched_ext/state"
+
+// needSchedExt skips tests that need sched_ext in the virtual machine.
+func needSchedExt(t *testing.T) {
+	t.Helper()
+	needVM(t)
+	if readFile(schedExtState) == "" {
+		t.Skip("needs sched_ext")
+	}
+}
+
+// waitDisabled waits until the kernel has let a scheduler go.
+func waitDisabled(t *testing.T) {
+	t.Helper()
+	for range 500 {
+		if readFile(schedExtState) == "disabled" {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("sched_ext is %s, want disabled", readFile(schedExtState))
+}
