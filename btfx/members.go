@@ -141,9 +141,6 @@ func (t *rustTypes) callbackType() uint32 {
 
 // isCallback tells whether a type is a pointer to a function.
 func (t *rustTypes) isCallback(id uint32) bool {
-	if id == t.callback {
-		return id != 0
-	}
 	ptr := t.skip(id)
 	return ptr.kind() == recPtr && t.skip(ptr.sizeOrType()).kind() == recFuncProto
 }

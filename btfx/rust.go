@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/cilium/ebpf/btf"
 )
 
 // IsRust tells whether a part of the object was compiled from Rust. The sign
@@ -106,16 +108,21 @@ func (v *view) showRust() error {
 	if err := t.check(); err != nil {
 		return err
 	}
+	found := len(t.records)
 	t.unwrapVariables()
 	t.fillCallbacks()
-	for _, r := range t.records[1:] {
+	for i := 1; i < len(t.records); i++ { // some are appended meanwhile
+		r := t.records[i]
 		t.nameSpecial(r)
 		t.tagKptrs(r)
 		t.describeChars(r)
 		t.sortMembers(r)
 		t.legalise(r)
 	}
-	v.types.types = slices.Concat(t.types, t.added)
+	v.types.types = t.types
+	for _, r := range t.records[found:] {
+		v.types.types = append(v.types.types, r.raw...)
+	}
 	v.types.strings = t.strings
 	v.legaliseVariables()
 	return nil
@@ -154,6 +161,16 @@ func nameOffsets(r record) []int {
 		}
 	}
 	return offsets
+}
+
+// addRecord appends a record and returns its type ID.
+func (t *rustTypes) addRecord(words ...uint32) uint32 {
+	r := record{t.order, btf.TypeID(len(t.records)), make([]byte, 4*len(words))}
+	for i, word := range words {
+		r.put(4*i, word)
+	}
+	t.records = append(t.records, r)
+	return uint32(r.id)
 }
 
 // nameOffset appends a string, once, and returns its offset.

@@ -1,6 +1,9 @@
 package btfx
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // specialStructs are the structs that mean something to the kernel in the value
 // of a map, by the name that Rust's conventions give them. See
@@ -47,9 +50,9 @@ func (t *rustTypes) tagKptrs(r record) {
 		return
 	}
 	for i := range r.vlen() {
-		_, tag, _ := cutLast(t.string(r.u32(12+12*i)), "__")
+		tag, ok := kptrTag(t.string(r.u32(12 + 12*i)))
 		ptr := t.skip(r.u32(16 + 12*i))
-		if ptr.kind() != recPtr || !isKptrTag(tag) {
+		if !ok || ptr.kind() != recPtr {
 			continue
 		}
 		target, ok := t.kptrTarget(t.at(ptr.sizeOrType()))
@@ -74,19 +77,12 @@ func (t *rustTypes) kptrTarget(r record) (id uint32, ok bool) {
 	return 0, false
 }
 
-func isKptrTag(tag string) bool {
-	for _, t := range kptrTags {
-		if t == tag {
-			return true
-		}
+// kptrTag returns the type tag that the name of a member ends in, if any.
+func kptrTag(member string) (tag string, ok bool) {
+	i := strings.LastIndex(member, "__")
+	if i < 0 {
+		return "", false
 	}
-	return false
-}
-
-// cutLast is [strings.Cut] around the last separator.
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
+	tag = member[i+2:]
+	return tag, slices.Contains(kptrTags, tag)
 }

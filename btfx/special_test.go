@@ -6,6 +6,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func TestKptrTag(t *testing.T) {
+	for member, want := range map[string]string{
+		"task__kptr": "kptr", "task__kptr_untrusted": "kptr_untrusted", "cell__percpu_kptr": "percpu_kptr", "page__uptr": "uptr",
+		"a__b__kptr": "kptr", "__kptr": "kptr", "task_kptr": "", "task__sz": "", "kptr": "", "": "",
+	} {
+		if tag, ok := kptrTag(member); ok != (want != "") || ok && tag != want {
+			t.Errorf("%q: %q, %v; want %q", member, tag, ok, want)
+		}
+	}
+}
+
 // TestSpecial: special structs by name and size, kptrs by the name of their
 // member.
 func TestSpecial(t *testing.T) {

@@ -58,6 +58,12 @@ type viewSection struct {
 //     create such a map and wants it as one of MapReplacements.
 //   - Hidden functions in .text and hidden variables are static.
 //   - SectionName of an optional program begins with "?".
+//   - In an object from Rust ([File.IsRust]) types and functions have a
+//     [LegalName], members are in the order of their offsets, char is an integer,
+//     members of an ops type that hold functions are pointers to functions,
+//     special structs have the kernel's name (BpfSpinLock, BpfTimer ...), and a
+//     pointer in a member x__kptr has the type tag kptr, or another that is named
+//     so.
 //   - A program that names an exception callback in a declaration tag has it.
 //
 // An object that upstream reads by itself comes out the same, except for the

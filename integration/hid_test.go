@@ -124,15 +124,22 @@ func TestHIDFix(t *testing.T) {
 	}
 }
 
+// wantDescriptor waits for a descriptor: the kernel connects the device again
+// when a fix-up comes or goes.
 func wantDescriptor(t *testing.T, d *uhid.Device, want []byte) {
 	t.Helper()
-	got, err := d.Descriptor()
+	var got []byte
+	var err error
+	for range 100 {
+		if got, err = d.Descriptor(); err == nil && bytes.Equal(got, want) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("report descriptor (-want +got):\n%s", diff)
-	}
+	t.Errorf("report descriptor (-want +got):\n%s", cmp.Diff(want, got))
 }
 
 // wantReport sends a report and reads what arrives.

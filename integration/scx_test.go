@@ -1,10 +1,17 @@
+//go:build linux
+
 package integration
 
 import (
+	"errors"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/ebpfx/ebpfx/structops"
 )
@@ -45,7 +52,11 @@ func TestSchedulers(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			leavesNothing(t)
-			coll, err := openObject(t, path).Load(&structops.Options{Kernel: k})
+			obj := openObject(t, path)
+			if name == "scx_central" {
+				setProcessors(t, obj.Spec)
+			}
+			coll, err := obj.Load(&structops.Options{Kernel: k})
 			if err != nil {
 				t.Fatalf("%+v", err)
 			}
@@ -66,6 +77,28 @@ func TestSchedulers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// setProcessors does what the user-space part of scx_central does: as it
+// is, the object is made for one processor. Its timer is started where it is attached, which
+// has to be the central one.
+func setProcessors(t *testing.T, spec *ebpf.CollectionSpec) {
+	t.Helper()
+	n := uint32(ebpf.MustPossibleCPU())
+	if err := spec.Variables["nr_cpu_ids"].Set(n); err != nil {
+		t.Fatal(err)
+	}
+	spec.Maps[".data.cpu_gimme_task"].ValueSize = n
+	spec.Maps[".data.cpu_started_at"].ValueSize = 8 * n
+
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
+	var all, first unix.CPUSet
+	first.Set(0)
+	if err := errors.Join(unix.SchedGetaffinity(0, &all), unix.SchedSetaffinity(0, &first)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.SchedSetaffinity(0, &all) })
 }
 
 // schedExtState tells whether a scheduler is in charge.

@@ -3,6 +3,8 @@ package structops
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -45,6 +47,18 @@ func (p *program) attachTo(l *loader) error {
 	p.attr.AttachBTFID = uint32(ref.ID)
 	p.attr.AttachFD = uint32(l.moduleFD(ref))
 	return nil
+}
+
+// wantTargets announces what programs attach to, so that the pass over the
+// kernel's BTF that finds the other names finds these, too.
+func (l *loader) wantTargets() {
+	for _, name := range slices.Sorted(maps.Keys(l.obj.Spec.Programs)) {
+		prog := l.obj.Spec.Programs[name]
+		kind, prefix := attachTarget(prog.Type, prog.AttachType)
+		if kind != 0 && prog.AttachTo != "" && prog.AttachTarget == nil {
+			l.opts.Kernel.Want(prefix + prog.AttachTo)
+		}
+	}
 }
 
 // attachTarget returns the kind and the prefix of the name of the kernel type

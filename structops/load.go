@@ -130,6 +130,7 @@ func (l *loader) resolve() error {
 	if l.relocations != nil {
 		l.opts.Kernel.Want(l.relocations.Names()...)
 	}
+	l.wantTargets()
 
 	if l.plan, err = l.obj.resolve(l.opts.Kernel, l.sel.named, &l.opts); err != nil {
 		return l.withMissingExterns(err)

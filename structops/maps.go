@@ -36,7 +36,7 @@ func (l *loader) createMaps() error {
 		roundRingBuf(m)
 		if m.Type == ebpf.ProgramArray {
 			// Filled when the programs are loaded.
-			m = m.Copy()
+			m = copyMap(m)
 			m.Contents = nil
 			spec.Maps[name] = m
 		}
@@ -82,7 +82,7 @@ func createLargeData(spec *ebpf.CollectionSpec, opts *ebpf.CollectionOptions) (c
 			return created, fmt.Errorf("map %q: %d bytes: %w", name, m.ValueSize, err)
 		}
 		created = append(created, lm)
-		m = m.Copy()
+		m = copyMap(m)
 		m.Flags |= sys.FlagMmapable
 		spec.Maps[name] = m
 		if opts.MapReplacements == nil {

@@ -120,7 +120,7 @@ func copySpec(spec *ebpf.CollectionSpec) *ebpf.CollectionSpec {
 	cpy := *spec
 	cpy.Maps = make(map[string]*ebpf.MapSpec, len(spec.Maps))
 	for name, m := range spec.Maps {
-		cpy.Maps[name] = m.Copy()
+		cpy.Maps[name] = copyMap(m)
 	}
 	cpy.Programs = make(map[string]*ebpf.ProgramSpec, len(spec.Programs))
 	for name, p := range spec.Programs {
@@ -128,9 +128,23 @@ func copySpec(spec *ebpf.CollectionSpec) *ebpf.CollectionSpec {
 	}
 	cpy.Variables = make(map[string]*ebpf.VariableSpec, len(spec.Variables))
 	for name, v := range spec.Variables {
-		cpy.Variables[name] = v.Copy()
+		vcpy := *v
+		vcpy.Value = slices.Clone(v.Value)
+		cpy.Variables[name] = &vcpy
 	}
 	return &cpy
+}
+
+// copyMap is [ebpf.MapSpec.Copy] with shared types.
+func copyMap(m *ebpf.MapSpec) *ebpf.MapSpec {
+	if m == nil {
+		return nil
+	}
+	bare := *m
+	bare.Key, bare.Value, bare.InnerMap = nil, nil, nil
+	cpy := bare.Copy()
+	cpy.Key, cpy.Value, cpy.InnerMap = m.Key, m.Value, copyMap(m.InnerMap)
+	return cpy
 }
 
 // SetAutoload makes a program mandatory, or optional with false: then it is only

@@ -2,6 +2,7 @@ package structops
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -60,7 +61,9 @@ func TestCrash(t *testing.T) {
 		attachAndHang(t)
 	}
 	needLinks(t)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestCrash$", "-test.v")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestCrash$", "-test.v")
 	cmd.Env = append(os.Environ(), crashEnv+"=1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
