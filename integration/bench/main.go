@@ -11,12 +11,12 @@
 // Every load is a process of its own, the sides taking turns. Figures are
 // medians, and what an empty program of the same language takes is taken off:
 //
-//	whole     from start to exit, ms
+//	whole     from start to exit, ms; /libbpf and -libbpf compare it with libbpf's
 //	cpu       processor time of all threads, ms: other work of the machine disturbs
 //	          it less
 //	programs  from the first BPF_PROG_LOAD of a program of the object to the end of
-//	          the last one, ms
-//	user      whole less the time in which a thread was inside bpf(2), ms
+//	          the last one, ms; /1 compares it with that of one verifier
+//	user      the part of whole in which no thread is inside bpf(2), ms
 //	memory    peak resident memory, KiB
 //
 // The time inside bpf(2) is measured by a BPF program, in rounds of their own.

@@ -17,12 +17,10 @@ type result struct {
 	programs int    // loaded
 	whole    time.Duration
 	cpu      time.Duration // user and system
-	inside   time.Duration // in bpf(2)
+	user     time.Duration // outside bpf(2)
 	phase    time.Duration // loading programs
 	memory   int           // KiB
 }
-
-func (r result) user() time.Duration { return r.whole - r.inside }
 
 // measure runs the sides in turns: two rounds to warm up, rounds for the time,
 // and as many with the tracer for what happens in between.
@@ -43,7 +41,7 @@ func measure(s []side, object string, rounds int, tracer *tracer) ([]result, err
 				if err != nil {
 					return nil, err
 				}
-				r.inside, r.phase = insideAny(calls), programPhase(calls)
+				r.user, r.phase = r.whole-insideAny(calls), programPhase(calls)
 			}
 			if round >= warmUp {
 				samples[i] = append(samples[i], r)
@@ -94,7 +92,7 @@ func summarise(s side, timed, traced []result) result {
 		memory:   median(timed, func(r result) int { return r.memory }),
 		whole:    median(timed, func(r result) time.Duration { return r.whole }),
 		cpu:      median(timed, func(r result) time.Duration { return r.cpu }),
-		inside:   median(traced, func(r result) time.Duration { return r.inside }),
+		user:     median(traced, func(r result) time.Duration { return r.user }),
 		phase:    median(traced, func(r result) time.Duration { return r.phase }),
 	}
 }
@@ -125,7 +123,7 @@ func lessEmpty(results []result) []result {
 		if e := empty[r.side.empty]; r.err == "" {
 			r.whole -= e.whole
 			r.cpu -= e.cpu
-			r.inside -= e.inside
+			r.user -= e.user
 			r.memory -= e.memory
 		}
 		loaders = append(loaders, r)
