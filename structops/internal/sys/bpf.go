@@ -65,15 +65,10 @@ type LinkUpdate struct {
 
 // Numbers of the kernel's UAPI that are used with this package.
 const (
-	MapTypeArena     = 33
 	MapTypeStructOps = 26
 
-	FlagReadOnlyProg   = 1 << 7  // BPF_F_RDONLY_PROG
-	FlagMmapable       = 1 << 10 // BPF_F_MMAPABLE
-	FlagLink           = 1 << 13 // BPF_F_LINK, Linux 6.4 (68b04864ca42)
-	FlagVtypeBTFObjFD  = 1 << 15 // BPF_F_VTYPE_BTF_OBJ_FD, Linux 6.9 (fcc2c1fb0651)
-	FlagReplace        = 1 << 2  // BPF_F_REPLACE
-	FlagSleepable      = 1 << 4  // BPF_F_SLEEPABLE
-	PseudoBTFID        = 3       // BPF_PSEUDO_BTF_ID
-	AttachTypeStructOp = 44      // BPF_STRUCT_OPS
+	FlagMmapable      = 1 << 10 // BPF_F_MMAPABLE
+	FlagLink          = 1 << 13 // BPF_F_LINK, Linux 6.4 (68b04864ca42)
+	FlagVtypeBTFObjFD = 1 << 15 // BPF_F_VTYPE_BTF_OBJ_FD, Linux 6.9 (fcc2c1fb0651)
+	FlagReplace       = 1 << 2  // BPF_F_REPLACE
 )

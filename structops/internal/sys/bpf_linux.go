@@ -12,7 +12,6 @@ const (
 	cmdMapCreate   = 0
 	cmdProgLoad    = 5
 	cmdBTFLoad     = 18
-	cmdMapFreeze   = 22
 	cmdLinkUpdate  = 29
 	cmdProgBindMap = 35
 	cmdAssocOps    = 38
@@ -127,13 +126,6 @@ func ProbeBTF() error {
 	return err
 }
 
-// FreezeMap runs BPF_MAP_FREEZE.
-func FreezeMap(fd int) error {
-	attr := struct{ mapFD uint32 }{uint32(fd)}
-	_, err := bpf(cmdMapFreeze, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
-	return err
-}
-
 // UpdateLink runs BPF_LINK_UPDATE on a struct_ops link.
 func UpdateLink(u *LinkUpdate) error {
 	attr := struct{ linkFD, newMapFD, flags, oldMapFD uint32 }{u.LinkFD, u.NewMapFD, u.Flags, u.OldMapFD}
@@ -214,6 +206,3 @@ func maskProfilerSignal() (func(), error) {
 		runtime.UnlockOSThread()
 	}, nil
 }
-
-// Close closes an FD.
-func Close(fd int) error { return unix.Close(fd) }

@@ -16,9 +16,6 @@ func LoadProg(*ProgLoad) (int, error) { return -1, errors.ErrUnsupported }
 // ProbeBTF needs Linux.
 func ProbeBTF() error { return errors.ErrUnsupported }
 
-// FreezeMap needs Linux.
-func FreezeMap(int) error { return errors.ErrUnsupported }
-
 // UpdateLink needs Linux.
 func UpdateLink(*LinkUpdate) error { return errors.ErrUnsupported }
 
@@ -27,9 +24,6 @@ func BindMap(int, int) error { return errors.ErrUnsupported }
 
 // AssocStructOps needs Linux.
 func AssocStructOps(int, int) error { return errors.ErrUnsupported }
-
-// Close needs Linux.
-func Close(int) error { return errors.ErrUnsupported }
 
 // Mmap needs Linux.
 func Mmap(int, uint64, int) ([]byte, error) { return nil, errors.ErrUnsupported }
