@@ -221,11 +221,19 @@ func foreignTypes(spec *ebpf.CollectionSpec) bool {
 		}
 	}
 	for _, prog := range spec.Programs {
-		if fn := btf.FuncMetadata(&prog.Instructions[0]); fn != nil && foreign(fn) {
+		if fn := entryFunc(prog); fn != nil && foreign(fn) {
 			return true
 		}
 	}
 	return false
+}
+
+// entryFunc returns the FUNC of a program, nil if it has none.
+func entryFunc(prog *ebpf.ProgramSpec) *btf.Func {
+	if len(prog.Instructions) == 0 {
+		return nil
+	}
+	return btf.FuncMetadata(&prog.Instructions[0])
 }
 
 // loadBTF loads the one BTF that programs and maps refer to.

@@ -489,3 +489,12 @@ func TestOtherByteOrder(t *testing.T) {
 }
 
 var _ io.Closer = (*Link)(nil)
+
+// TestLoadEmptyProgram refuses a program without instructions.
+func TestLoadEmptyProgram(t *testing.T) {
+	needLinks(t)
+	obj := openGolden(t, "one")
+	obj.Spec.Programs["ssthresh"].Instructions = nil
+	_, err := obj.Load(nil)
+	wantError(t, err, nil, `program "ssthresh": no instructions`)
+}

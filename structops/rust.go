@@ -82,7 +82,7 @@ func (l *loader) readable(p *program, log []string) []string {
 		names = l.obj.file.RustNames()
 	}
 	entry := ""
-	if fn := btf.FuncMetadata(&p.spec.Instructions[0]); fn != nil {
+	if fn := entryFunc(p.spec); fn != nil {
 		entry = fn.Name
 	}
 

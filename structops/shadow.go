@@ -176,10 +176,7 @@ func (o *Ops) checkProgram(m btf.Member, name string, prog *ebpf.ProgramSpec) er
 		return fmt.Errorf("it is written for %q, and the member is %q",
 			kfunc.Declaration(origin.proto, origin.member), kfunc.Declaration(proto, m.Name))
 	}
-	if len(prog.Instructions) == 0 {
-		return nil
-	}
-	fn := btf.FuncMetadata(&prog.Instructions[0])
+	fn := entryFunc(prog)
 	if fn == nil {
 		return nil
 	}
