@@ -194,7 +194,7 @@ func (l *loader) programReason(p *program, err error, log []string) string {
 		return why
 	}
 	if errors.Is(err, syscall.EPERM) && len(log) == 0 {
-		return "CAP_BPF and CAP_PERFMON are needed: run as root (before Linux 5.11 MEMLOCK may be too low, consider rlimit.RemoveMemlock)"
+		return "CAP_BPF and CAP_PERFMON are needed: run as root; a kernel that is locked down refuses some types of programs even then (before Linux 5.11 MEMLOCK may be too low, consider rlimit.RemoveMemlock)"
 	}
 	text := strings.Join(log, "\n")
 	if errors.Is(err, syscall.EINVAL) && strings.Contains(text, "GPL") {
