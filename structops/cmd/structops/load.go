@@ -28,9 +28,11 @@ type result struct {
 	Maps     []mapResult `json:"maps"`
 	Programs int         `json:"programs"`
 	Poisoned []string    `json:"poisoned"`
-	OpenMS   float64     `json:"open_ms"`
-	LoadMS   float64     `json:"load_ms"`
-	AttachMS float64     `json:"attach_ms"`
+	// Dropped are callbacks that the kernel's ops type lacks, "map.member".
+	Dropped  []string `json:"dropped,omitempty"`
+	OpenMS   float64  `json:"open_ms"`
+	LoadMS   float64  `json:"load_ms"`
+	AttachMS float64  `json:"attach_ms"`
 }
 
 // mapResult is one struct_ops map of an object.
@@ -46,6 +48,7 @@ type loadFlags struct {
 	attach, json bool
 	hold         time.Duration
 	programs     string
+	missing      string
 }
 
 // runLoad loads every object, one after the other.
@@ -57,10 +60,12 @@ func runLoad(args []string, stdout, stderr io.Writer) int {
 	fs.DurationVar(&f.hold, "hold", 0, "leave each map attached for this long")
 	fs.BoolVar(&f.json, "json", false, "one line of JSON for each object")
 	fs.StringVar(&f.programs, "programs", "auto", "which programs to load: auto leaves optional ones out, all does not")
+	fs.StringVar(&f.missing, "missing", "strict", "callbacks that the kernel's ops type lacks: strict refuses them, drop leaves them out")
 	if err := fs.Parse(args); err != nil {
 		return 2
 	}
-	if fs.NArg() == 0 || f.programs != "auto" && f.programs != "all" {
+	known := (f.programs == "auto" || f.programs == "all") && (f.missing == "strict" || f.missing == "drop")
+	if fs.NArg() == 0 || !known {
 		fmt.Fprintln(stderr, usage)
 		return 2
 	}
@@ -96,14 +101,18 @@ func (r *result) load(path string, k *btfx.Kernel, f loadFlags) error {
 	if f.programs == "all" {
 		requireAll(obj)
 	}
+	opts := &structops.Options{Kernel: k}
+	if f.missing == "drop" {
+		opts.Missing = structops.DropCallbacks
+	}
 	r.Phase = "resolve"
 	start = time.Now()
-	if _, err := obj.Resolve(k); err != nil {
+	if _, err := obj.ResolveWith(k, opts); err != nil {
 		r.LoadMS = since(start)
 		return err
 	}
 	r.Phase = "load"
-	coll, err := obj.Load(&structops.Options{Kernel: k})
+	coll, err := obj.Load(opts)
 	r.LoadMS = since(start)
 	if err != nil {
 		return err
@@ -144,6 +153,9 @@ func (r *result) describe(coll *structops.Collection) {
 			slots[s.Member] = s.Program
 		}
 		r.Maps = append(r.Maps, mapResult{Name: m.Name, Type: m.OpsType, Slots: slots})
+	}
+	for _, d := range coll.Dropped {
+		r.Dropped = append(r.Dropped, d.Map+"."+d.Member)
 	}
 	for _, e := range coll.Externs.Externs {
 		if e.Absent {
@@ -205,6 +217,9 @@ func (r *result) print(w io.Writer, asJSON bool) error {
 	}
 	if len(r.Poisoned) > 0 {
 		fmt.Fprintf(w, "     absent on this kernel: %s\n", strings.Join(r.Poisoned, ", "))
+	}
+	if len(r.Dropped) > 0 {
+		fmt.Fprintf(w, "     left out: %s\n", strings.Join(r.Dropped, ", "))
 	}
 	if !r.OK {
 		fmt.Fprintf(w, "     %s\n", strings.ReplaceAll(r.Error, "\n", "\n     "))

@@ -94,6 +94,25 @@ func TestLoadAll(t *testing.T) {
 	}
 }
 
+// TestLoadMissing proves that a callback which the kernel lacks is left out on
+// request only.
+func TestLoadMissing(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		t.Skip("needs a kernel with BTF")
+	}
+	_, strict := loadJSON(t, object("newer_callback"))
+	if strict[0].OK || strict[0].Phase != "resolve" || strict[0].Dropped != nil {
+		t.Errorf("strict: %+v", strict)
+	}
+	_, drop := loadJSON(t, "-missing", "drop", object("newer_callback"))
+	if diff := cmp.Diff([]string{"newer.from_the_future"}, drop[0].Dropped); diff != "" || !drop[0].OK {
+		t.Errorf("drop: %+v\n%s", drop, diff)
+	}
+}
+
 func TestLoadReadable(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
@@ -111,7 +130,7 @@ func TestLoadReadable(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{}, {"fly"}, {"load"}, {"load", "-programs", "some", "x"}, {"load", "-nope"}} {
+	for _, args := range [][]string{{}, {"fly"}, {"load"}, {"load", "-programs", "some", "x"}, {"load", "-missing", "some", "x"}, {"load", "-nope"}} {
 		var stdout, stderr bytes.Buffer
 		if status := run(args, &stdout, &stderr); status != 2 || !strings.Contains(stderr.String(), "usage") && !strings.Contains(stderr.String(), "Usage") {
 			t.Errorf("%q: status %d, stderr %q", args, status, &stderr)

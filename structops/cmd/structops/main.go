@@ -1,6 +1,6 @@
 // The structops command loads BPF objects with struct_ops maps.
 //
-//	structops load [-attach] [-hold 300ms] [-json] [-programs all|auto] OBJECT...
+//	structops load [-attach] [-hold 300ms] [-json] [-programs all|auto] [-missing strict|drop] OBJECT...
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-const usage = `usage: structops load [-attach] [-hold DURATION] [-json] [-programs all|auto] OBJECT...`
+const usage = `usage: structops load [-attach] [-hold DURATION] [-json] [-programs all|auto] [-missing strict|drop] OBJECT...`
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
