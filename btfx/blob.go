@@ -55,10 +55,7 @@ func isVirtual(typ btf.Type) bool {
 	case *btf.Var:
 		return t.Linkage == btf.ExternVar
 	case *btf.Datasec:
-		switch t.Name {
-		case ".ksyms", ".kconfig", ".struct_ops", ".struct_ops.link", "?.struct_ops", "?.struct_ops.link":
-			return true
-		}
+		return isVirtualDatasec(t.Name) || isStructOps(t.Name)
 	case *btf.Struct:
 		// What the view makes of a virtual DATASEC.
 		return t.Name == "" && t.Size == 0 && len(t.Members) > 0 && isVoid(t.Members[0].Type)

@@ -48,7 +48,7 @@ func (o *Object) LoadAndAssign(to any, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	if err := sel.checkProgArrays(o, to); err != nil {
+	if err := sel.checkProgArrays(o); err != nil {
 		return err
 	}
 	coll, err := o.load(opts, sel)
@@ -64,22 +64,18 @@ func (o *Object) LoadAndAssign(to any, opts *Options) error {
 			}
 		}
 	}
-	return coll.assign(to)
+	return coll.assign(to, sel.fields)
 }
 
 // checkProgArrays refuses to lose the contents of a PROG_ARRAY: the kernel
 // empties it when its last FD is closed.
-func (s *selection) checkProgArrays(o *Object, to any) error {
-	fields, err := taggedFields(to)
-	if err != nil {
-		return err
-	}
+func (s *selection) checkProgArrays(o *Object) error {
 	for _, name := range slices.Sorted(maps.Keys(s.maps)) {
 		m := o.Spec.Maps[name]
 		if m == nil || m.Type != ebpf.ProgramArray || len(m.Contents) == 0 {
 			continue
 		}
-		if !slices.ContainsFunc(fields, func(f taggedField) bool { return f.name == name }) {
+		if !slices.ContainsFunc(s.fields, func(f taggedField) bool { return f.name == name }) {
 			return fmt.Errorf("ProgramArray %s must be assigned to prevent missed tail calls", name)
 		}
 	}
@@ -88,15 +84,12 @@ func (s *selection) checkProgArrays(o *Object, to any) error {
 
 // assign is [ebpf.Collection.Assign], but for fields of programs that were
 // dropped, which it leaves alone: the struct that bpf2go generates has them all.
-func (c *Collection) assign(to any) error {
+// fields are those of the struct.
+func (c *Collection) assign(to any, fields []taggedField) error {
 	if len(c.Dropped) == 0 {
 		return c.Assign(to)
 	}
-	fields, err := taggedFields(to)
-	if err != nil {
-		return err
-	}
-	fields = slices.DeleteFunc(fields, func(f taggedField) bool {
+	fields = slices.DeleteFunc(slices.Clone(fields), func(f taggedField) bool {
 		return f.typ == reflect.TypeFor[*ebpf.Program]() && c.Programs[f.name] == nil &&
 			slices.ContainsFunc(c.Dropped, func(d Dropped) bool { return d.Program == f.name })
 	})

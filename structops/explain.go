@@ -159,7 +159,7 @@ var programReasons = []reason{
 	{errno: syscall.EACCES, log: "in non-sleepable", text: "only sleepable programs may do that: name the section struct_ops.s, or leave the call out"},
 	{errno: syscall.ENOENT, log: "address for kernel symbol", text: "the kernel hides the variable: it needs CONFIG_KALLSYMS_ALL"},
 	{errno: syscall.E2BIG, log: "too many different kernel function calls", text: "the kernel allows 256 different kfuncs in a program"},
-	{errno: syscall.EINVAL, log: fmt.Sprintf("invalid func unknown#%d", poisonCORE), text: "the kernel lacks a type, field or value that a CO-RE relocation needs: guard it with bpf_core_*_exists"},
+	{errno: syscall.EINVAL, log: fmt.Sprintf("invalid func unknown#%d", btf.COREBadRelocationSentinel), text: "the kernel lacks a type, field or value that a CO-RE relocation needs: guard it with bpf_core_*_exists"},
 	{errno: syscall.EACCES, log: fmt.Sprintf("(18) r10 = %#x", btf.COREBadRelocationSentinel), text: "the kernel lacks a type, field or value that a CO-RE relocation needs: guard it with bpf_core_*_exists"},
 	{errno: syscall.EACCES, log: fmt.Sprintf("(18) r10 = %#x", absentMap), text: "it uses an optional map that is not loaded"},
 	{errno: errENOTSUPP, log: "JIT", text: "kfuncs need the JIT: set sysctl net.core.bpf_jit_enable to 1"},
@@ -172,10 +172,6 @@ var opsReasons = []reason{
 	{errno: syscall.EINVAL, log: "attach to unsupported member", text: "the subsystem does not take such a program in this member: only some callbacks may be sleepable (struct_ops.s)"},
 	{errno: errENOTSUPP, text: "the kernel knows no such ops type, or its module is gone"},
 }
-
-// poisonCORE is the built-in function that upstream's CO-RE calls in place of an
-// instruction that has no target.
-const poisonCORE = btf.COREBadRelocationSentinel
 
 // explainProgram makes the error of a refused program: the reason where the
 // kernel's is not the whole story, and upstream's error with the log.

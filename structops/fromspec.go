@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/ebpfx/ebpfx/btfx"
+	"github.com/ebpfx/ebpfx/structops/internal/sys"
 )
 
 // FromSpec makes an object of a spec that upstream's reader has made, for
@@ -65,7 +66,7 @@ func opsFromMap(name string, m *ebpf.MapSpec) (*Ops, error) {
 		return nil, fmt.Errorf("map %q: initial value is not %d bytes of struct %s", name, typ.Size, typ.Name)
 	}
 	section := sectionLegacy
-	if m.Flags&flagLink != 0 {
+	if m.Flags&sys.FlagLink != 0 {
 		section = sectionLink
 	}
 	return &Ops{

@@ -13,9 +13,6 @@ import (
 	"github.com/ebpfx/ebpfx/structops/internal/sys"
 )
 
-// flagLink is BPF_F_LINK.
-const flagLink = sys.FlagLink
-
 // kconfigMap is the map of the values of __kconfig externs, one per object. Only
 // programs hold it.
 const kconfigMap = ".kconfig"

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ebpfx/ebpfx/btfx"
+	"github.com/ebpfx/ebpfx/structops/internal/sys"
 )
 
 // rustObject opens testdata/rust/NAME.
@@ -173,7 +174,7 @@ func TestRustSeveral(t *testing.T) {
 			t.Error("an optional map was created")
 		}
 		for name, flag := range map[string]bool{"rust_first": true, "rust_legacy": false} {
-			if info, err := coll.Maps[name].Info(); err != nil || info.Flags&flagLink != 0 != flag {
+			if info, err := coll.Maps[name].Info(); err != nil || info.Flags&sys.FlagLink != 0 != flag {
 				t.Errorf("map %q: flags %#x, %v; BPF_F_LINK belongs to sections with .link", name, info.Flags, err)
 			}
 		}

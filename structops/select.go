@@ -15,7 +15,9 @@ type selection struct {
 	// all selects everything that is not optional; the sets are empty then.
 	all bool
 	// By name. Ops maps are in maps too.
-	maps, progs, vars map[string]bool
+	maps, progs map[string]bool
+	// fields are those of the struct that asks, if one does.
+	fields []taggedField
 }
 
 func selectAll() *selection { return &selection{all: true} }
@@ -66,11 +68,11 @@ func deleteNames[T any](m map[string]T, drop func(string) bool) {
 
 // selectFor selects what the tagged fields of a struct name, and what that needs.
 func selectFor(o *Object, to any) (*selection, error) {
-	s := &selection{maps: make(map[string]bool), progs: make(map[string]bool), vars: make(map[string]bool)}
 	fields, err := taggedFields(to)
 	if err != nil {
 		return nil, err
 	}
+	s := &selection{fields: fields, maps: make(map[string]bool), progs: make(map[string]bool)}
 	for _, f := range fields {
 		switch f.typ {
 		case reflect.TypeFor[*ebpf.Map]():
@@ -88,7 +90,6 @@ func selectFor(o *Object, to any) (*selection, error) {
 			if v == nil {
 				return nil, fmt.Errorf("field %s: missing variable %q", f.field, f.name)
 			}
-			s.vars[f.name] = true
 			s.addMap(o, v.SectionName)
 		default:
 			return nil, fmt.Errorf("field %s: unsupported type %s", f.field, f.typ)
