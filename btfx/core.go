@@ -17,39 +17,48 @@ import (
 // Fixup is the solution of a CO-RE relocation.
 type Fixup struct {
 	fixup btf.COREFixup
-	// Set if the fixup writes the ID of a type in kernel BTF: upstream's number
-	// is one of the small BTF that it was computed against.
-	kernelID *btf.TypeID
+	// Set if the value to be written is another than upstream's. The ID of a type
+	// in kernel BTF: upstream's number is one of the small BTF that it was
+	// computed against. 0 for the ID and the size of a type that the kernel lacks.
+	value *btf.TypeID
 }
 
 // String returns the fixup as upstream writes it, such as
 // "byte_off=8->16", with IDs of kernel BTF.
 func (f *Fixup) String() string {
 	s := f.fixup.String()
-	if f.kernelID == nil {
+	switch before, _, ok := strings.Cut(s, "->"); {
+	case f.value == nil:
 		return s
+	case ok:
+		return fmt.Sprintf("%s->%d", before, *f.value)
+	default:
+		return fmt.Sprintf("%s->%d", strings.TrimSuffix(s, "=poison"), *f.value)
 	}
-	before, _, _ := strings.Cut(s, "->")
-	return fmt.Sprintf("%s->%d", before, *f.kernelID)
 }
 
 // Apply changes an instruction as the relocation demands. Works on Linux only,
 // as [btf.COREFixup.Apply] does.
 func (f *Fixup) Apply(ins *asm.Instruction) error {
-	if err := f.fixup.Apply(ins); err != nil {
-		return fmt.Errorf("CO-RE fixup %v: %w", f, err)
+	if !isPoison(f.fixup) || f.value == nil {
+		if err := f.fixup.Apply(ins); err != nil {
+			return fmt.Errorf("CO-RE fixup %v: %w", f, err)
+		}
 	}
-	if f.kernelID == nil {
+	if f.value == nil {
 		return nil
 	}
 	switch ins.OpCode.Class() {
 	case asm.LdClass, asm.ALUClass, asm.ALU64Class:
-		ins.Constant = int64(*f.kernelID)
+		ins.Constant = int64(*f.value)
 		return nil
 	default:
-		return fmt.Errorf("CO-RE fixup %v: %v has no place for a type ID", f, ins)
+		return fmt.Errorf("CO-RE fixup %v: %v has no place for the value of a type", f, ins)
 	}
 }
+
+// isPoison tells whether upstream makes the instruction an invalid one.
+func isPoison(solution btf.COREFixup) bool { return strings.HasSuffix(solution.String(), "=poison") }
 
 // Relocate computes the fixups for CO-RE relocations of an object, in their
 // order, with [btf.CORERelocate] and the kernel's candidates for their types.
@@ -62,8 +71,9 @@ func (f *Fixup) Apply(ins *asm.Instruction) error {
 // Returns an error wrapping [ebpf.ErrNotSupported] if the kernel has no BTF.
 //
 // Closes the gap that cilium/ebpf v0.22.0 indexes the whole kernel BTF for each
-// load. Differs from it in that a target_type_id in a module is that module's
-// ID, as in libbpf. Differs from libbpf in that type_matches, as upstream has
+// load. Differs from it, as libbpf does, in that a target_type_id in a module is
+// that module's ID, and in that target_type_id and type_size of a type that the
+// kernel lacks are 0 and no invalid instruction. Differs from libbpf in that type_matches, as upstream has
 // it, compares structs behind pointers by their members, too.
 func Relocate(relos []*btf.CORERelocation, types *btf.Spec, k *Kernel, bo binary.ByteOrder, localID func(btf.Type) (btf.TypeID, error)) ([]Fixup, error) {
 	r, err := NewRelocations(relos, types)
@@ -267,8 +277,8 @@ func matchedNames(root btf.Type) ([]string, bool) {
 // fixup maps the target of a target_type_id from Spec to kernel BTF.
 func (c *Candidates) fixup(solution btf.COREFixup) (Fixup, error) {
 	s := solution.String()
-	if !strings.HasPrefix(s, "target_type_id=") || strings.HasSuffix(s, "=poison") {
-		return Fixup{fixup: solution}, nil
+	if !strings.HasPrefix(s, "target_type_id=") || isPoison(solution) {
+		return newFixup(solution), nil
 	}
 	_, number, _ := strings.Cut(s, "->")
 	small, err := strconv.ParseUint(number, 10, 32)
@@ -280,6 +290,35 @@ func (c *Candidates) fixup(solution btf.COREFixup) (Fixup, error) {
 		return Fixup{}, fmt.Errorf("fixup %q: target %w among the candidates", s, btf.ErrNotFound)
 	}
 	return Fixup{solution, &ref.ID}, nil
+}
+
+// newFixup is upstream's solution, but for what libbpf answers about a type that
+// there isn't.
+//
+// Mirrors libbpf bpf_core_calc_type_relo.
+func newFixup(solution btf.COREFixup) Fixup {
+	switch solution.String() {
+	case "target_type_id=poison", "type_size=poison":
+		return Fixup{solution, new(btf.TypeID)}
+	default:
+		return Fixup{fixup: solution}
+	}
+}
+
+// RelocateAgainst computes the fixups for CO-RE relocations with types that the
+// caller has, in place of the running kernel's: vmlinux first, then modules.
+//
+// Differs from [btf.CORERelocate] in what [Relocate] says of absent types.
+func RelocateAgainst(relos []*btf.CORERelocation, targets []*btf.Spec, bo binary.ByteOrder, localID func(btf.Type) (btf.TypeID, error)) ([]Fixup, error) {
+	solutions, err := btf.CORERelocate(relos, targets, bo, localID)
+	if err != nil {
+		return nil, fmt.Errorf("CO-RE: %w", err)
+	}
+	fixups := make([]Fixup, len(solutions))
+	for i, solution := range solutions {
+		fixups[i] = newFixup(solution)
+	}
+	return fixups, nil
 }
 
 // everything returns all of vmlinux as candidates, for relocations whose

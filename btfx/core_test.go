@@ -193,7 +193,8 @@ func TestRelocate(t *testing.T) {
 				"local_type_id=LOCAL->4711",
 				fmt.Sprintf("target_type_id=LOCAL->%d", id(KindStruct, "task")),
 				fmt.Sprintf("target_type_id=LOCAL->%d", id(KindStruct, "mm")),
-				"target_type_id=poison",
+				"target_type_id->0",
+				"type_size->0",
 			}},
 			{"enums", []string{
 				"enumval_exists=1->1",

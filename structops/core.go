@@ -32,13 +32,10 @@ func (l *loader) collectRelocations() error {
 
 // relocateCORE applies the CO-RE relocations.
 func (l *loader) relocateCORE() error {
-	switch {
-	case len(l.relos) == 0:
+	if len(l.relos) == 0 {
 		return nil
-	case l.opts.Programs.KernelTypes != nil:
-		return l.relocateAgainst(l.opts.Programs.KernelTypes)
 	}
-	fixups, err := l.relocations.Resolve(l.opts.Kernel, l.obj.Spec.ByteOrder, l.builder.Add)
+	fixups, err := l.fixups()
 	if err != nil {
 		return err
 	}
@@ -50,17 +47,14 @@ func (l *loader) relocateCORE() error {
 	return nil
 }
 
-// relocateAgainst uses the types that the caller gave in place of the kernel's.
-func (l *loader) relocateAgainst(types *btf.Spec) error {
+// fixups solves the relocations with the kernel's types, or with those that the
+// caller gave in their place.
+func (l *loader) fixups() ([]btfx.Fixup, error) {
+	order := l.obj.Spec.ByteOrder
+	types := l.opts.Programs.KernelTypes
+	if types == nil {
+		return l.relocations.Resolve(l.opts.Kernel, order, l.builder.Add)
+	}
 	targets := append([]*btf.Spec{types}, l.opts.Programs.ExtraRelocationTargets...)
-	fixups, err := btf.CORERelocate(l.relos, targets, l.obj.Spec.ByteOrder, l.builder.Add)
-	if err != nil {
-		return fmt.Errorf("CO-RE: %w", err)
-	}
-	for i := range fixups {
-		if err := fixups[i].Apply(l.relocated[i]); err != nil {
-			return fmt.Errorf("CO-RE: %s: %w", l.relos[i], err)
-		}
-	}
-	return nil
+	return btfx.RelocateAgainst(l.relos, targets, order, l.builder.Add)
 }

@@ -62,6 +62,7 @@ SEC("raw_tp/types") int types(void *ctx)
 	result += __builtin_btf_type_id(*(struct task *)0, 1);
 	result += __builtin_btf_type_id(*(struct mm *)0, 1);
 	result += __builtin_btf_type_id(*(struct unknown *)0, 1);
+	result += TYPE(TYPE_SIZE, struct unknown);
 	return 0;
 }
 SEC("raw_tp/enums") int enums(void *ctx)
