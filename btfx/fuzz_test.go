@@ -49,6 +49,9 @@ func FuzzFile(f *testing.F) {
 				t.Errorf("function %+v at offset %d", fn, sym.Value)
 			}
 			file.Undefined(sym.Name)
+			if targets, err := file.JumpTable(sym.Value, sym.Name); (targets == nil) != (err != nil) {
+				t.Errorf("jump table %v, error %v", targets, err)
+			}
 		}
 		file.Datasec(".ksyms")
 	})

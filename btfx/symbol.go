@@ -53,6 +53,7 @@ const (
 	mapsSection
 	dataSection
 	arenaSection
+	jumpTableSection
 	opsSection
 )
 
@@ -75,6 +76,8 @@ func (s Section) kind() sectionKind {
 		return codeSection
 	case s.Name == arenaName:
 		return arenaSection
+	case hasBits && s.Name == jumpTablesName:
+		return jumpTableSection
 	case hasBits && isStructOps(s.Name):
 		return opsSection
 	}

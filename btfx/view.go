@@ -24,7 +24,7 @@ type view struct {
 	types    *rawBTF       // nil if the file has no BTF
 
 	sectionSymbols map[elf.SectionIndex]int // index into symbols
-	arenaSymbol    int                      // index into symbols, 0 if there is none yet
+	sectionExterns map[string]int           // index into symbols of what showOffset refers to
 	holes          []string                 // names of the functions that stand for holes
 	renamed        map[string]string        // names of sections as upstream sees them
 	zeroes         uint64                   // bytes in NOBITS sections that upstream allocates
@@ -50,7 +50,8 @@ type viewSection struct {
 //     the name as Reference. Extern FUNC and VAR types are in Types, the DATASECs
 //     .ksyms and .kconfig are not (an anonymous struct without size has their ID).
 //   - A variable in the arena is a 64-bit load with Src 0, Reference ".addr_space.1"
-//     and its offset in that section as Constant.
+//     and its offset in that section as Constant. So is a jump table, with
+//     Reference ".jumptables": see [File.JumpTable].
 //   - A section .bss.X is a map of that name, with BPF_F_MMAPABLE in its Flags if
 //     it has a VariableSpec, as upstream sets that by name for .bss alone.
 //   - A NOBITS section larger than 1 MiB is a map without Contents. Its
@@ -114,6 +115,7 @@ func newView(f *File, text string) (*view, error) {
 		File:           f,
 		symbols:        slices.Clone(f.Symbols),
 		sectionSymbols: make(map[elf.SectionIndex]int),
+		sectionExterns: make(map[string]int),
 		renamed:        make(map[string]string),
 	}
 	for i, sym := range f.Symbols {
@@ -175,7 +177,7 @@ func (v *view) showSections(text string) {
 			if sec.Name == textSection {
 				s.name = text
 			}
-		case arenaSection, opsSection, otherSection:
+		case arenaSection, jumpTableSection, opsSection, otherSection:
 			// Closes the gap that cilium/ebpf v0.22.0 refuses .struct_ops, ignores
 			// the optional ones, wires two maps of one type at random, and refuses
 			// every reference to .addr_space.1. Their size stays, as DATASECs need it.

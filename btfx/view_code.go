@@ -153,7 +153,9 @@ func (v *view) showRelocation(section elf.SectionIndex, rel Relocation) (Relocat
 	case kind == dataSection:
 		return v.showDataReference(ins, rel, sym)
 	case kind == arenaSection:
-		return v.showArenaReference(ins, rel, sym)
+		return v.showOffset(ins, rel, sym, arenaName)
+	case kind == jumpTableSection:
+		return v.showOffset(ins, rel, sym, jumpTablesName)
 	}
 	return rel, fmt.Errorf("section %q holds neither code nor data nor maps", v.Sections[sym.Section].Name)
 }
@@ -213,19 +215,20 @@ func (v *view) showDataReference(ins instruction, rel Relocation, sym Symbol) (R
 	return rel, nil
 }
 
-// showArenaReference makes a variable in the arena an extern with an offset.
-// Closes the gap that cilium/ebpf v0.22.0 refuses .addr_space.1.
-func (v *view) showArenaReference(ins instruction, rel Relocation, sym Symbol) (Relocation, error) {
+// showOffset makes what is in a section that only we know an extern with the
+// section's name and an offset. Closes the gap that cilium/ebpf v0.22.0 refuses
+// .addr_space.1 and .jumptables.
+func (v *view) showOffset(ins instruction, rel Relocation, sym Symbol, section string) (Relocation, error) {
 	offset, err := ins.dataOffset(sym)
 	if err != nil {
 		return rel, err
 	}
-	if v.arenaSymbol == 0 {
-		v.arenaSymbol = v.appendSymbol(Symbol{Name: arenaName, Binding: elf.STB_GLOBAL})
+	if v.sectionExterns[section] == 0 {
+		v.sectionExterns[section] = v.appendSymbol(Symbol{Name: section, Binding: elf.STB_GLOBAL})
 	}
 	ins.setSrc(0)
 	ins.setImm64(uint64(offset))
-	rel.Symbol = v.arenaSymbol
+	rel.Symbol = v.sectionExterns[section]
 	return rel, nil
 }
 

@@ -28,6 +28,11 @@ type Collection struct {
 	// Externs say what the object's externs mean on this kernel.
 	Externs *kfunc.Resolution
 
+	// BTFRefusal is why the kernel refused the object's BTF, nil if it has it. An
+	// object without struct_ops maps is loaded without its BTF then: maps and
+	// programs have no types, and the verifier knows no global functions.
+	BTFRefusal error
+
 	ops    map[string]*opsMap
 	arenas map[string]*Arena
 }

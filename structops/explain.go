@@ -61,6 +61,9 @@ var btfReasons = []reason{
 	{errno: syscall.EINVAL, log: "Invalid func linkage", text: "it has an extern function: declare it with __ksym"},
 	{errno: syscall.EINVAL, log: "Linkage not supported", text: "it has an extern variable: declare it with __ksym or __kconfig"},
 	{errno: syscall.EINVAL, log: "size == 0", text: "a DATASEC has no size: its section is missing or empty"},
+	{errno: syscall.EINVAL, log: "Unexpected size", text: "a type has no size, or an impossible one: an enum that is only declared needs its values"},
+	{errno: syscall.E2BIG, log: "Exceeded max resolving depth", text: "types refer to each other through too many pointers, arrays or structs"},
+	{errno: syscall.EINVAL, text: "the kernel does not take the type that the log ends with"},
 }
 
 // explainBTF makes the error of BTF that the kernel refused. Closes the gap that
@@ -182,7 +185,11 @@ func (l *loader) explainProgram(p *program, err error) error {
 		what += ": " + why
 	}
 	// VerifierError has an empty source here, so its text begins with ": ".
-	return fmt.Errorf("%s%w", what, &ebpf.VerifierError{Cause: cause(err), Log: lines})
+	err = fmt.Errorf("%s%w", what, &ebpf.VerifierError{Cause: cause(err), Log: lines})
+	if l.btfRefusal != nil {
+		err = fmt.Errorf("%w\nthe program has no BTF: %w", err, l.btfRefusal)
+	}
+	return err
 }
 
 func (l *loader) programReason(p *program, err error, log []string) string {

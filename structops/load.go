@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -97,15 +99,19 @@ type loader struct {
 
 	builder *btf.Builder
 	btf     *btf.Handle // the object's BTF
-	modules map[string]kfunc.ModuleFD
-	handles []*btf.Handle // of modules, in fd_array order
-	fdArray []int32       // entry 0 is vmlinux
+	// Why the kernel refused the object's BTF, nil unless the load went on without.
+	btfRefusal error
+	modules    map[string]kfunc.ModuleFD
+	handles    []*btf.Handle // of modules, in fd_array order
+	fdArray    []int32       // entry 0 is vmlinux
 
 	ops     map[string]*ebpf.Map // struct_ops maps
 	ownMaps []*ownMap            // other maps that need the object's BTF
 	own     map[string]*ebpf.Map
 	arenas  map[string]*Arena
 	coll    *ebpf.Collection
+
+	jumpTables []*ebpf.Map // held by programs once they are loaded
 
 	// The arena that has the object's arena variables, and where in it they
 	// begin, in bytes.
@@ -161,20 +167,29 @@ func (l *loader) dropOptional() {
 }
 
 // selectPrograms drops what is not to be loaded and sorts the rest by name.
+//
+// Mirrors libbpf bpf_object_load_prog in that a program without a type is an error;
+// cilium/ebpf leaves it out.
 func (l *loader) selectPrograms() error {
 	spec := l.obj.Spec
 	planned := make(map[string]ProgramPlan)
 	for _, p := range l.plan.Programs {
 		planned[p.Name] = p
 	}
+	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(spec.Programs)) {
 		prog := spec.Programs[name]
 		pp, inPlan := planned[name]
-		switch {
-		case prog.Type == ebpf.UnspecifiedProgram && l.sel.named(name):
-			return fmt.Errorf("program %q: section %q tells no program type", name, prog.SectionName)
-		case prog.Type == ebpf.UnspecifiedProgram,
-			prog.Type == ebpf.StructOps && !inPlan:
+		if prog.Type == ebpf.UnspecifiedProgram && strings.HasPrefix(prog.SectionName, ".text.") {
+			delete(spec.Programs, name) // where compilers put cold functions
+			continue
+		}
+		if prog.Type == ebpf.UnspecifiedProgram {
+			errs = append(errs, fmt.Errorf("program %q: section %q tells no program type: set Type in its ProgramSpec, or delete the program from the spec",
+				name, prog.SectionName))
+			continue
+		}
+		if prog.Type == ebpf.StructOps && !inPlan {
 			delete(spec.Programs, name)
 			continue
 		}
@@ -184,7 +199,7 @@ func (l *loader) selectPrograms() error {
 		}
 		l.progs = append(l.progs, p)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // relocateTypes applies CO-RE relocations and encodes func and line info.
@@ -236,7 +251,10 @@ func entryFunc(prog *ebpf.ProgramSpec) *btf.Func {
 	return btf.FuncMetadata(&prog.Instructions[0])
 }
 
-// loadBTF loads the one BTF that programs and maps refer to.
+// loadBTF loads the one BTF that programs and maps refer to. An object without
+// struct_ops maps goes on without if the kernel refuses it.
+//
+// Mirrors libbpf bpf_object__sanitize_and_load_btf.
 func (l *loader) loadBTF() error {
 	if err := l.addMapTypes(); err != nil {
 		return err
@@ -245,11 +263,27 @@ func (l *loader) loadBTF() error {
 		return nil
 	}
 	handle, err := btfx.LoadBTF(l.builder)
-	if err != nil {
-		return explainBTF(err)
+	if err == nil {
+		l.btf = handle
+		return nil
 	}
-	l.btf = handle
+	err = explainBTF(err)
+	if len(l.obj.Ops) > 0 || errors.Is(err, syscall.EPERM) {
+		return err
+	}
+	l.dropBTF(err)
 	return nil
+}
+
+// dropBTF leaves out all that refers to the object's BTF.
+func (l *loader) dropBTF(refusal error) {
+	l.btfRefusal = refusal
+	for _, p := range l.progs {
+		p.funcInfo, p.lineInfo = nil, nil
+	}
+	for _, om := range l.ownMaps {
+		om.keyID, om.valueID, om.innerKey, om.innerV = 0, 0, 0, 0
+	}
 }
 
 // btfFD returns the FD of the object's BTF, 0 if it has none.
@@ -309,6 +343,9 @@ func (l *loader) link() error {
 	for _, p := range l.progs {
 		err := l.linkArena(p)
 		if err == nil {
+			err = l.linkJumpTables(p)
+		}
+		if err == nil {
 			err = l.externs.Apply(p.spec.Instructions, l.modules)
 		}
 		if err == nil {
@@ -323,7 +360,10 @@ func (l *loader) link() error {
 
 // collection hands everything over to the caller.
 func (l *loader) collection() *Collection {
-	coll := &Collection{Collection: l.coll, Plan: l.plan, Dropped: l.plan.Dropped, Externs: l.externs, arenas: l.arenas, ops: make(map[string]*opsMap)}
+	coll := &Collection{
+		Collection: l.coll, Plan: l.plan, Dropped: l.plan.Dropped, Externs: l.externs, BTFRefusal: l.btfRefusal,
+		arenas: l.arenas, ops: make(map[string]*opsMap),
+	}
 	for _, p := range l.progs {
 		coll.Programs[p.name] = p.loaded
 	}
@@ -366,6 +406,9 @@ func (l *loader) close() {
 // closeHandles closes what maps and programs hold themselves by now.
 func (l *loader) closeHandles() {
 	l.btf.Close()
+	for _, m := range l.jumpTables {
+		m.Close()
+	}
 	for _, h := range l.handles {
 		h.Close()
 	}

@@ -349,6 +349,59 @@ func TestVerifierError(t *testing.T) {
 	}
 }
 
+// TestLoadRefusedBTF loads an object whose BTF the kernel refuses, without, and
+// refuses one with struct_ops maps, which needs it.
+func TestLoadRefusedBTF(t *testing.T) {
+	needKernel(t)
+	coll := mustLoad(t, openGolden(t, "refused_btf"), nil)
+	wantError(t, coll.BTFRefusal, syscall.EINVAL, "object BTF", "ENUM declared", "only declared needs its values")
+	if err := coll.Maps["numbers"].Put(uint32(0), uint64(2)); err != nil {
+		t.Fatal(err)
+	}
+	ret, err := coll.Programs["prog"].Run(&ebpf.RunOptions{Data: make([]byte, 64)})
+	if err != nil || ret != 42 {
+		t.Errorf("returned %d, %v, want 42", ret, err)
+	}
+	_, err = openGolden(t, "refused_btf_ops").Load(nil)
+	wantError(t, err, syscall.EINVAL, "object BTF", "ENUM declared")
+
+	if coll := mustLoad(t, openGolden(t, "optional_program"), nil); coll.BTFRefusal != nil {
+		t.Errorf("refused BTF of an ordinary object: %v", coll.BTFRefusal)
+	}
+}
+
+// TestLoadUnknownSection: what tells no program type is an error, unless it is
+// optional or the caller knows better.
+func TestLoadUnknownSection(t *testing.T) {
+	needKernel(t)
+	obj := openGolden(t, "unknown_section")
+	_, err := obj.Load(nil)
+	wantError(t, err, nil, `program "custom": section "ebpfx" tells no program type: set Type`)
+	obj.Spec.Programs["custom"].Type = ebpf.SocketFilter
+	coll := mustLoad(t, obj, nil)
+	if len(coll.Programs) != 1 || coll.Programs["custom"] == nil {
+		t.Errorf("loaded %v", coll.Programs)
+	}
+}
+
+// TestLoadAbsentTypes runs what CO-RE makes of a type that the kernel lacks.
+func TestLoadAbsentTypes(t *testing.T) {
+	needKernel(t)
+	kernelTypes, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := &Options{}
+	given.Programs.KernelTypes = kernelTypes
+	for name, opts := range map[string]*Options{"the kernel's types": nil, "given types": given} {
+		coll := mustLoad(t, must(openFile(golden("core_absent-el.elf"))), opts)
+		ret, err := coll.Programs["prog"].Run(&ebpf.RunOptions{Data: make([]byte, 64)})
+		if err != nil || ret != 110 {
+			t.Errorf("%s: returned %d, %v, want 110", name, ret, err)
+		}
+	}
+}
+
 // TestErrorIsOfFirstProgram proves that parallel verification reports the same
 // failure every time.
 func TestErrorIsOfFirstProgram(t *testing.T) {

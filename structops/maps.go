@@ -53,12 +53,26 @@ func (l *loader) createMaps() error {
 	if err != nil {
 		return err
 	}
+	if l.btfRefusal != nil {
+		dropTypes(&spec)
+	}
 	coll, err := ebpf.NewCollectionWithOptions(&spec, opts)
 	if err != nil {
 		return err
 	}
 	l.coll = coll
 	return l.fillOwnMaps()
+}
+
+// dropTypes leaves out the BTF of maps, which upstream would load.
+func dropTypes(spec *ebpf.CollectionSpec) {
+	for name, m := range spec.Maps {
+		m = copyMap(m)
+		for bare := m; bare != nil; bare = bare.InnerMap {
+			bare.Key, bare.Value = nil, nil
+		}
+		spec.Maps[name] = m
+	}
 }
 
 // createLargeData creates the data sections that have no contents, because they

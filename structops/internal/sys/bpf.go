@@ -66,6 +66,7 @@ type LinkUpdate struct {
 // Numbers of the kernel's UAPI that are used with this package.
 const (
 	MapTypeStructOps = 26
+	MapTypeInsnArray = 34 // Linux 6.19
 
 	FlagMmapable      = 1 << 10 // BPF_F_MMAPABLE
 	FlagLink          = 1 << 13 // BPF_F_LINK, Linux 6.4 (68b04864ca42)
