@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf/link"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -54,5 +55,23 @@ func TestModuleValueTypes(t *testing.T) {
 				t.Errorf("attached maps (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestModuleTargets attaches programs to a function of a module, which may be
+// named, and to one of the kernel proper.
+func TestModuleTargets(t *testing.T) {
+	needTestmod(t)
+	leavesNothing(t)
+	coll := mustLoad(t, openObject(t, golden("attach_module")))
+	for _, name := range []string{"alone", "with_module", "proper"} {
+		lnk, err := link.AttachTracing(link.TracingOptions{Program: coll.Programs[name]})
+		if err != nil {
+			t.Errorf("program %q: %v", name, err)
+			continue
+		}
+		if err := lnk.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -16,8 +17,9 @@ import (
 // to: a function of the program given as AttachTarget, or something of the
 // kernel.
 //
-// Mirrors cilium/ebpf newProgramWithOptions. Differs from it: of several kernel types
-// with one name the first is taken, as libbpf does.
+// Mirrors cilium/ebpf newProgramWithOptions. Differs from it, as libbpf does: of
+// several kernel types with one name the first is taken, "MODULE:NAME" names the
+// module, and lsm_cgroup programs attach to a function, too.
 func (p *program) attachTo(l *loader) error {
 	if target := p.spec.AttachTarget; target != nil {
 		id, err := findInProgram(target, p.spec)
@@ -29,10 +31,15 @@ func (p *program) attachTo(l *loader) error {
 		return nil
 	}
 	kind, prefix := attachTarget(p.spec.Type, p.spec.AttachType)
-	if p.spec.AttachTo == "" || kind == 0 {
+	switch {
+	case p.spec.Type == ebpf.Extension:
+		return fmt.Errorf("section %q replaces a function of another program: set AttachTarget in its ProgramSpec", p.spec.SectionName)
+	case kind == 0:
 		return nil
+	case p.spec.AttachTo == "":
+		return fmt.Errorf("section %q does not say what to attach to: set AttachTo in its ProgramSpec, and AttachTarget if that is a program", p.spec.SectionName)
 	}
-	ref, err := l.opts.Kernel.Find(kind, prefix+p.spec.AttachTo)
+	ref, err := findTarget(l.opts.Kernel, kind, prefix, p.spec.AttachTo)
 	if errors.Is(err, btf.ErrNotFound) {
 		return fmt.Errorf("attach %s/%s: kernel has no %s%s: %w: %w", p.spec.Type, p.spec.AttachType, prefix, p.spec.AttachTo, err, ebpf.ErrNotSupported)
 	}
@@ -56,16 +63,38 @@ func (l *loader) wantTargets() {
 		prog := l.obj.Spec.Programs[name]
 		kind, prefix := attachTarget(prog.Type, prog.AttachType)
 		if kind != 0 && prog.AttachTo != "" && prog.AttachTarget == nil {
-			l.opts.Kernel.Want(prefix + prog.AttachTo)
+			_, name := splitTarget(prog.AttachTo)
+			l.opts.Kernel.Want(prefix + name)
 		}
 	}
+}
+
+// findTarget finds what programs attach to. Mirrors libbpf find_kernel_btf_id.
+func findTarget(k *btfx.Kernel, kind btfx.Kind, prefix, target string) (btfx.Ref, error) {
+	module, name := splitTarget(target)
+	switch module {
+	case "":
+		return k.Find(kind, prefix+name)
+	case "vmlinux":
+		module = ""
+	}
+	return k.FindIn(module, kind, prefix+name)
+}
+
+// splitTarget returns the module that a target is looked up in, "vmlinux" for the
+// kernel proper and empty for all, and the name: "MODULE:NAME" or "NAME".
+func splitTarget(target string) (module, name string) {
+	if module, name, ok := strings.Cut(target, ":"); ok {
+		return module, name
+	}
+	return "", target
 }
 
 // attachTarget returns the kind and the prefix of the name of the kernel type
 // that programs of a type attach to; kind 0 if there is none.
 func attachTarget(typ ebpf.ProgramType, attach ebpf.AttachType) (kind btfx.Kind, prefix string) {
 	switch {
-	case typ == ebpf.LSM && attach == ebpf.AttachLSMMac:
+	case typ == ebpf.LSM && (attach == ebpf.AttachLSMMac || attach == ebpf.AttachLSMCgroup):
 		return btfx.KindFunc, "bpf_lsm_"
 	case typ != ebpf.Tracing:
 		return 0, ""

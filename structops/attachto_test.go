@@ -2,6 +2,7 @@ package structops
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -36,6 +37,8 @@ func TestAttachTo(t *testing.T) {
 		{ebpf.Tracing, ebpf.AttachModifyReturn, "bpf_prog_put", "bpf_prog_put", (*btf.Func)(nil)},
 		{ebpf.Tracing, ebpf.AttachTraceIter, "bpf_map", "bpf_iter_bpf_map", (*btf.Func)(nil)},
 		{ebpf.Tracing, ebpf.AttachTraceRawTp, "sched_switch", "btf_trace_sched_switch", (*btf.Typedef)(nil)},
+		{ebpf.LSM, ebpf.AttachLSMMac, "socket_bind", "bpf_lsm_socket_bind", (*btf.Func)(nil)},
+		{ebpf.LSM, ebpf.AttachLSMCgroup, "socket_bind", "bpf_lsm_socket_bind", (*btf.Func)(nil)},
 		{ebpf.Kprobe, ebpf.AttachNone, "bpf_prog_put", "", nil},
 		{ebpf.TracePoint, ebpf.AttachNone, "sched/sched_switch", "", nil},
 		{ebpf.RawTracepoint, ebpf.AttachNone, "sched_switch", "", nil},
@@ -73,6 +76,48 @@ func TestAttachToMissing(t *testing.T) {
 		Type: ebpf.Tracing, AttachType: ebpf.AttachTraceFEntry, AttachTo: "nowhere",
 	}}
 	wantError(t, p.attachTo(&loader{opts: Options{Kernel: k}}), ebpf.ErrNotSupported, "kernel has no nowhere")
+}
+
+// TestFindTarget: a target may name its module. What is in modules is tested on a
+// kernel that has some.
+func TestFindTarget(t *testing.T) {
+	k := imaginaryKernel(t, &btf.Func{Name: "shared", Type: &btf.FuncProto{Return: &btf.Void{}}, Linkage: btf.GlobalFunc})
+	got := make(map[string]string)
+	for _, target := range []string{"shared", "own", "vmlinux:shared", "vmlinux:own", "other:shared"} {
+		ref, err := findTarget(k, btfx.KindFunc, "", target)
+		got[target] = fmt.Sprint(ref)
+		if err != nil {
+			got[target] = err.Error()
+		}
+	}
+	want := map[string]string{
+		"shared": "{ 1}", "vmlinux:shared": "{ 1}",
+		"own":          `FUNC "own": not found in kernel BTF`,
+		"vmlinux:own":  `vmlinux: FUNC "own": not found in its BTF`,
+		"other:shared": `module "other": BTF: not found`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestAttachToNothing: what needs a target and has none says so. The kernel would
+// answer EPERM.
+func TestAttachToNothing(t *testing.T) {
+	k := imaginaryKernel(t, tInt)
+	for _, tc := range []struct {
+		section string
+		typ     ebpf.ProgramType
+		attach  ebpf.AttachType
+		want    string
+	}{
+		{"fentry", ebpf.Tracing, ebpf.AttachTraceFEntry, `section "fentry" does not say what to attach to: set AttachTo`},
+		{"lsm", ebpf.LSM, ebpf.AttachLSMMac, `section "lsm" does not say what to attach to: set AttachTo`},
+		{"freplace", ebpf.Extension, ebpf.AttachNone, `section "freplace" replaces a function of another program: set AttachTarget`},
+	} {
+		p := &program{attr: new(sys.ProgLoad), spec: &ebpf.ProgramSpec{SectionName: tc.section, Type: tc.typ, AttachType: tc.attach}}
+		wantError(t, p.attachTo(&loader{opts: Options{Kernel: k}}), nil, tc.want)
+	}
 }
 
 // TestSpecialFields finds what makes a map need the object's BTF.
@@ -152,7 +197,7 @@ func TestEncodeMove(t *testing.T) {
 
 func TestRoundRingBuf(t *testing.T) {
 	needKernel(t)
-	for size, want := range map[uint32]uint32{0: 4096, 1000: 4096, 4096: 4096, 163840: 262144} {
+	for size, want := range map[uint32]uint32{0: 0, 1000: 4096, 4096: 4096, 163840: 262144} {
 		m := &ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: size}
 		outer := &ebpf.MapSpec{Type: ebpf.ArrayOfMaps, MaxEntries: 3, InnerMap: m}
 		roundRingBuf(outer)

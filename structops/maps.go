@@ -143,7 +143,8 @@ func newMap(create *sys.MapCreate) (*ebpf.Map, error) {
 }
 
 // roundRingBuf rounds the size of a ring buffer up to what the kernel takes: a
-// power of two, and at least a page.
+// power of two, and at least a page. One without a size is left to the kernel's
+// refusal: the caller was to set it.
 //
 // Mirrors libbpf adjust_ringbuf_sz.
 func roundRingBuf(m *ebpf.MapSpec) {
@@ -151,7 +152,7 @@ func roundRingBuf(m *ebpf.MapSpec) {
 		roundRingBuf(m.InnerMap)
 	}
 	const userRingBuf = 31
-	if m.Type != ebpf.RingBuf && m.Type != userRingBuf {
+	if m.Type != ebpf.RingBuf && m.Type != userRingBuf || m.MaxEntries == 0 {
 		return
 	}
 	page := uint32(os.Getpagesize())
