@@ -2,6 +2,7 @@ package btfx
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -153,13 +154,14 @@ func (e *editor) restrictName(r record, more string) {
 // LoadBTF loads the types of a builder into the kernel. The caller closes the
 // handle.
 //
-// Only if the kernel refuses them is it asked for its [Features]; it gets a
-// downgraded BTF then, unless that is no different.
+// Only if the kernel refuses them is it asked for its [Features] and for those of
+// [btf.KernelMarshalOptions]; it gets a downgraded BTF then, unless that is no
+// different.
 //
 // Closes the gap that [btf.NewHandle] of cilium/ebpf v0.22.0 sends FLOAT, VAR,
 // DATASEC and all their names as they are.
 func LoadBTF(b *btf.Builder) (*btf.Handle, error) {
-	raw, err := b.Marshal(nil, btf.KernelMarshalOptions())
+	raw, err := b.Marshal(nil, &btf.MarshalOptions{Order: binary.NativeEndian, PreventNoTypeFound: true})
 	if err != nil {
 		return nil, err
 	}
@@ -168,11 +170,7 @@ func LoadBTF(b *btf.Builder) (*btf.Handle, error) {
 		return handle, refused
 	}
 
-	features, err := ProbeFeatures()
-	if err != nil {
-		return nil, errors.Join(refused, err)
-	}
-	lower, err := Downgrade(raw, features)
+	lower, err := marshalForKernel(b)
 	if err != nil {
 		return nil, errors.Join(refused, err)
 	}
@@ -180,4 +178,17 @@ func LoadBTF(b *btf.Builder) (*btf.Handle, error) {
 		return nil, refused
 	}
 	return btf.NewHandleFromRawBTF(lower)
+}
+
+// marshalForKernel makes BTF of what the running kernel knows.
+func marshalForKernel(b *btf.Builder) ([]byte, error) {
+	raw, err := b.Marshal(nil, btf.KernelMarshalOptions())
+	if err != nil {
+		return nil, err
+	}
+	features, err := ProbeFeatures()
+	if err != nil {
+		return nil, err
+	}
+	return Downgrade(raw, features)
 }

@@ -105,11 +105,12 @@ type loader struct {
 	handles    []*btf.Handle // of modules, in fd_array order
 	fdArray    []int32       // entry 0 is vmlinux
 
-	ops     map[string]*ebpf.Map // struct_ops maps
-	ownMaps []*ownMap            // other maps that need the object's BTF
-	own     map[string]*ebpf.Map
-	arenas  map[string]*Arena
-	coll    *ebpf.Collection
+	ops       map[string]*ebpf.Map // struct_ops maps
+	ownMaps   []*ownMap            // other maps that need the object's BTF
+	typedMaps []typedMap           // ordinary maps that have types
+	own       map[string]*ebpf.Map
+	arenas    map[string]*Arena
+	coll      *ebpf.Collection
 
 	jumpTables []*ebpf.Map // held by programs once they are loaded
 
@@ -283,6 +284,9 @@ func (l *loader) dropBTF(refusal error) {
 	}
 	for _, om := range l.ownMaps {
 		om.keyID, om.valueID, om.innerKey, om.innerV = 0, 0, 0, 0
+	}
+	for i := range l.typedMaps {
+		l.typedMaps[i].keyID, l.typedMaps[i].valueID = 0, 0
 	}
 }
 

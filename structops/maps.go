@@ -1,14 +1,11 @@
 package structops
 
 import (
-	"fmt"
 	"maps"
 	"math/bits"
 	"os"
-	"slices"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/btf"
 
 	"github.com/ebpfx/ebpfx/structops/internal/sys"
 )
@@ -17,8 +14,8 @@ import (
 // programs hold it.
 const kconfigMap = ".kconfig"
 
-// createMaps creates all maps: struct_ops maps and those that need the object's
-// BTF by ourselves, ordinary ones by upstream.
+// createMaps creates all maps: those that have types by ourselves with the
+// object's BTF, the others by upstream.
 func (l *loader) createMaps() error {
 	if err := l.createOpsMaps(); err != nil {
 		return err
@@ -46,8 +43,8 @@ func (l *loader) createMaps() error {
 	for _, om := range l.ownMaps {
 		delete(opts.MapReplacements, om.name)
 	}
-	large, err := createLargeData(&spec, &opts)
-	for _, m := range large {
+	typed, err := l.createTypedMaps(&spec, &opts)
+	for _, m := range typed {
 		defer m.Close() // the collection has a copy
 	}
 	if err != nil {
@@ -73,35 +70,6 @@ func dropTypes(spec *ebpf.CollectionSpec) {
 		}
 		spec.Maps[name] = m
 	}
-}
-
-// createLargeData creates the data sections that have no contents, because they
-// are large and all zero, and hands them to upstream as replacements: it would
-// write their zeroes.
-func createLargeData(spec *ebpf.CollectionSpec, opts *ebpf.CollectionOptions) (created []*ebpf.Map, err error) {
-	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
-		m := spec.Maps[name]
-		_, isData := m.Value.(*btf.Datasec)
-		if !isData || m.Type != ebpf.Array || len(m.Contents) > 0 || opts.MapReplacements[name] != nil {
-			continue
-		}
-		lm, err := newMap(&sys.MapCreate{
-			Type: uint32(m.Type), KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries,
-			Flags: m.Flags | sys.FlagMmapable, Name: m.Name,
-		})
-		if err != nil {
-			return created, fmt.Errorf("map %q: %d bytes: %w", name, m.ValueSize, err)
-		}
-		created = append(created, lm)
-		m = copyMap(m)
-		m.Flags |= sys.FlagMmapable
-		spec.Maps[name] = m
-		if opts.MapReplacements == nil {
-			opts.MapReplacements = make(map[string]*ebpf.Map)
-		}
-		opts.MapReplacements[name] = lm
-	}
-	return created, nil
 }
 
 // createOpsMaps creates the struct_ops maps. They are populated at attach.

@@ -22,8 +22,8 @@ type ownMap struct {
 	innerKey, innerV btf.TypeID
 }
 
-// addMapTypes takes the maps that need the object's BTF out of the spec and adds
-// their types to it.
+// addMapTypes adds the types of maps to the object's BTF, and takes the maps that
+// upstream can't create out of the spec.
 func (l *loader) addMapTypes() error {
 	spec := l.obj.Spec
 	if err := resizeData(spec); err != nil {
@@ -32,6 +32,9 @@ func (l *loader) addMapTypes() error {
 	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
 		m := spec.Maps[name]
 		if !needsObjectBTF(m) && m.Type != ebpf.Arena {
+			if err := l.addTypedMap(name, m); err != nil {
+				return err
+			}
 			continue
 		}
 		om := &ownMap{name: name, spec: m}

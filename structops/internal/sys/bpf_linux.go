@@ -68,8 +68,8 @@ type progLoadAttr struct {
 }
 
 // LoadProg runs BPF_PROG_LOAD. The caller owns the FD. A load that a signal
-// interrupts (EAGAIN) is repeated; the profiler's signal is held off meanwhile,
-// because it would interrupt a long verification again and again.
+// interrupts (EAGAIN) is repeated with the profiler's signal held off, which would
+// interrupt a long verification again and again.
 func LoadProg(p *ProgLoad) (int, error) {
 	const insnSize = 8
 	var pin runtime.Pinner
@@ -99,19 +99,20 @@ func LoadProg(p *ProgLoad) (int, error) {
 		attr.fdArray = uint64(uintptr(unsafe.Pointer(&p.FDArray[0])))
 	}
 
-	unmask, err := maskProfilerSignal()
-	if err != nil {
-		return -1, err
-	}
-	defer unmask()
-	for {
-		fd, err := bpfFD(cmdProgLoad, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
-		if errors.Is(err, unix.EAGAIN) {
-			continue
+	fd, err := bpfFD(cmdProgLoad, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+	if errors.Is(err, unix.EAGAIN) {
+		// Not before: it costs a thread and two system calls.
+		unmask, maskErr := maskProfilerSignal()
+		if maskErr != nil {
+			return -1, maskErr
 		}
-		p.LogTrueSize = attr.logTrueSize
-		return fd, err
+		defer unmask()
+		for errors.Is(err, unix.EAGAIN) {
+			fd, err = bpfFD(cmdProgLoad, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+		}
 	}
+	p.LogTrueSize = attr.logTrueSize
+	return fd, err
 }
 
 // ProbeBTF runs BPF_BTF_LOAD without any BTF, so it never succeeds: the error is
