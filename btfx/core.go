@@ -1,10 +1,10 @@
 package btfx
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,9 +72,9 @@ func isPoison(solution btf.COREFixup) bool { return strings.HasSuffix(solution.S
 //
 // Closes the gap that cilium/ebpf v0.22.0 indexes the whole kernel BTF for each
 // load. Differs from it, as libbpf does, in that a target_type_id in a module is
-// that module's ID, and in that target_type_id and type_size of a type that the
-// kernel lacks are 0 and no invalid instruction. Differs from libbpf in that type_matches, as upstream has
-// it, compares structs behind pointers by their members, too.
+// that module's ID; in that target_type_id and type_size of a type that the
+// kernel lacks are 0 and no invalid instruction; and in that type_matches
+// compares only kind and name of structs and unions behind pointers.
 func Relocate(relos []*btf.CORERelocation, types *btf.Spec, k *Kernel, bo binary.ByteOrder, localID func(btf.Type) (btf.TypeID, error)) ([]Fixup, error) {
 	r, err := NewRelocations(relos, types)
 	if err != nil {
@@ -93,20 +93,33 @@ type Relocations struct {
 	groups [][]int
 	// Essential names of the candidates, sorted.
 	names []string
-	// Set if a relocation needs kernel types, and if it can't be told which.
-	needed, everything bool
+	// Those of kind type_matches are in no group: indices of relos, and the local types.
+	matches map[int]btf.Type
+	// Set if a relocation needs kernel types.
+	needed bool
 }
 
 // NewRelocations prepares relocations, without a kernel. types is the BTF of the
 // object.
 func NewRelocations(relos []*btf.CORERelocation, types *btf.Spec) (*Relocations, error) {
-	r := &Relocations{relos: relos}
-	groups, named := make(map[btf.TypeID]int), make(map[btf.TypeID]bool)
+	r := &Relocations{relos: relos, matches: make(map[int]btf.Type)}
+	groups := make(map[btf.TypeID]int)
 	for i, relo := range relos {
-		kind, id, ok := parseRelocation(relo)
-		if !ok {
-			r.everythingAtOnce()
-			return r, nil
+		kind, id, err := parseRelocation(relo)
+		if err != nil {
+			return nil, err
+		}
+		if kind != "local_type_id" {
+			typ, err := types.TypeByID(id)
+			if err != nil {
+				return nil, fmt.Errorf("CO-RE: local type of %v: %w", relo, err)
+			}
+			r.needed = true
+			r.names = append(r.names, EssentialName(typ.TypeName()))
+			if kind == "type_matches" {
+				r.matches[i] = typ
+				continue
+			}
 		}
 		g, ok := groups[id]
 		if !ok {
@@ -115,40 +128,10 @@ func NewRelocations(relos []*btf.CORERelocation, types *btf.Spec) (*Relocations,
 			r.groups = append(r.groups, nil)
 		}
 		r.groups[g] = append(r.groups[g], i)
-		if kind == "local_type_id" || named[id] && kind != "type_matches" {
-			continue
-		}
-		named[id] = true
-		typ, err := types.TypeByID(id)
-		if err != nil {
-			return nil, fmt.Errorf("CO-RE: local type of %v: %w", relo, err)
-		}
-		r.need(kind, typ)
 	}
 	slices.Sort(r.names)
 	r.names = slices.Compact(r.names)
 	return r, nil
-}
-
-// everythingAtOnce is the way out if upstream's text changes.
-func (r *Relocations) everythingAtOnce() {
-	all := make([]int, len(r.relos))
-	for i := range all {
-		all[i] = i
-	}
-	r.groups, r.needed, r.everything = [][]int{all}, true, true
-}
-
-// need records the candidates for the local type of a relocation.
-func (r *Relocations) need(kind string, typ btf.Type) {
-	r.needed = true
-	if kind != "type_matches" {
-		r.names = append(r.names, EssentialName(typ.TypeName()))
-		return
-	}
-	names, ok := matchedNames(typ)
-	r.names = append(r.names, names...)
-	r.everything = r.everything || !ok
 }
 
 // Names returns the essential names of the kernel types that are needed, for
@@ -157,10 +140,23 @@ func (r *Relocations) Names() []string { return r.names }
 
 // Resolve computes the fixups, see [Relocate].
 func (r *Relocations) Resolve(k *Kernel, bo binary.ByteOrder, localID func(btf.Type) (btf.TypeID, error)) ([]Fixup, error) {
-	targets, err := r.targets(k, bo)
+	candidates, err := r.candidates(k, bo)
 	if err != nil {
 		return nil, fmt.Errorf("CO-RE: %w", err)
 	}
+	return r.resolve([]*btf.Spec{candidates.Spec}, bo, localID, candidates.fixup)
+}
+
+// ResolveAgainst computes the fixups with types that the caller has, in place of
+// the running kernel's: vmlinux first, then modules, see [btf.CORERelocate].
+func (r *Relocations) ResolveAgainst(targets []*btf.Spec, bo binary.ByteOrder, localID func(btf.Type) (btf.TypeID, error)) ([]Fixup, error) {
+	return r.resolve(targets, bo, localID, func(solution btf.COREFixup) (Fixup, error) { return newFixup(solution), nil })
+}
+
+// resolve computes the fixups. target makes them of upstream's solutions.
+func (r *Relocations) resolve(
+	targets []*btf.Spec, bo binary.ByteOrder, localID func(btf.Type) (btf.TypeID, error), target func(btf.COREFixup) (Fixup, error),
+) ([]Fixup, error) {
 	fixups := make([]Fixup, len(r.relos))
 	var errs []error
 	for _, group := range r.groups {
@@ -168,15 +164,21 @@ func (r *Relocations) Resolve(k *Kernel, bo binary.ByteOrder, localID func(btf.T
 		for i, index := range group {
 			members[i] = r.relos[index]
 		}
-		solutions, err := btf.CORERelocate(members, []*btf.Spec{targets.Spec}, bo, localID)
+		solutions, err := btf.CORERelocate(members, targets, bo, localID)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("CO-RE: %w", err))
 			continue
 		}
 		for i, index := range group {
-			if fixups[index], err = targets.fixup(solutions[i]); err != nil {
+			if fixups[index], err = target(solutions[i]); err != nil {
 				return nil, fmt.Errorf("CO-RE: %w", err)
 			}
+		}
+	}
+	for _, index := range slices.Sorted(maps.Keys(r.matches)) {
+		var err error
+		if fixups[index], err = resolveTypeMatches(r.relos[index], r.matches[index], targets, bo); err != nil {
+			errs = append(errs, fmt.Errorf("CO-RE: %w", err))
 		}
 	}
 	if len(errs) > 0 {
@@ -185,8 +187,8 @@ func (r *Relocations) Resolve(k *Kernel, bo binary.ByteOrder, localID func(btf.T
 	return fixups, nil
 }
 
-// targets returns the candidates for all local types.
-func (r *Relocations) targets(k *Kernel, bo binary.ByteOrder) (*Candidates, error) {
+// candidates returns the kernel's candidates for all local types.
+func (r *Relocations) candidates(k *Kernel, bo binary.ByteOrder) (*Candidates, error) {
 	switch {
 	case !r.needed:
 		x, err := extract(bo, nil)
@@ -196,8 +198,6 @@ func (r *Relocations) targets(k *Kernel, bo binary.ByteOrder) (*Candidates, erro
 		return &Candidates{Spec: x.spec}, nil
 	case k == nil:
 		return nil, fmt.Errorf("relocations need kernel BTF: %w", ebpf.ErrNotSupported)
-	case r.everything:
-		return k.everything()
 	default:
 		return k.Candidates(r.names...)
 	}
@@ -207,71 +207,17 @@ func (r *Relocations) targets(k *Kernel, bo binary.ByteOrder) (*Candidates, erro
 // in the object's BTF. Upstream has no accessors for them, only
 //
 //	CORERelocation(byte_off, Struct:"task_struct"[0:1], local_id=7)
-func parseRelocation(relo *btf.CORERelocation) (kind string, local btf.TypeID, ok bool) {
-	s, ok := strings.CutPrefix(relo.String(), "CORERelocation(")
-	if !ok {
-		return "", 0, false
-	}
-	kind, rest, ok := strings.Cut(s, ", ")
-	if !ok {
-		return "", 0, false
-	}
-	i := strings.LastIndex(rest, ", local_id=")
-	if i < 0 {
-		return "", 0, false
-	}
-	number, ok := strings.CutSuffix(rest[i+len(", local_id="):], ")")
-	if !ok {
-		return "", 0, false
-	}
+func parseRelocation(relo *btf.CORERelocation) (kind string, local btf.TypeID, err error) {
+	s, _ := strings.CutPrefix(relo.String(), "CORERelocation(")
+	kind, rest, _ := strings.Cut(s, ", ")
+	const before = ", local_id="
+	at := max(strings.LastIndex(rest, before), 0)
+	number := strings.TrimSuffix(strings.TrimPrefix(rest[at:], before), ")")
 	id, err := strconv.ParseUint(number, 10, 32)
-	return kind, btf.TypeID(id), err == nil
-}
-
-// matchedNames returns the essential names of the types that type_matches
-// compares member by member: upstream follows pointers, so the candidates of
-// all structs and unions in reach must be whole. It reports false if the local
-// type has an anonymous struct or union behind a pointer, which is compared
-// with any.
-func matchedNames(root btf.Type) ([]string, bool) {
-	var names []string
-	seen := make(map[btf.Type]bool)
-	named := true
-	var visit func(typ btf.Type, pointee bool)
-	visit = func(typ btf.Type, pointee bool) {
-		names = append(names, EssentialName(typ.TypeName()))
-		typ = btf.UnderlyingType(typ)
-		names = append(names, EssentialName(typ.TypeName()))
-		var members []btf.Member
-		switch t := typ.(type) {
-		case *btf.Struct:
-			members = t.Members
-			named = named && (!pointee || t.Name != "")
-		case *btf.Union:
-			members = t.Members
-			named = named && (!pointee || t.Name != "")
-		}
-		if seen[typ] {
-			return
-		}
-		seen[typ] = true
-		switch t := typ.(type) {
-		case *btf.Pointer:
-			visit(t.Target, true)
-		case *btf.Array:
-			visit(t.Type, pointee)
-		case *btf.FuncProto:
-			visit(t.Return, false)
-			for _, p := range t.Params {
-				visit(p.Type, false)
-			}
-		}
-		for _, m := range members {
-			visit(m.Type, false)
-		}
+	if err != nil {
+		return "", 0, fmt.Errorf("CO-RE relocation %q: unknown format", relo)
 	}
-	visit(root, false)
-	return names, named
+	return kind, btf.TypeID(id), nil
 }
 
 // fixup maps the target of a target_type_id from Spec to kernel BTF.
@@ -303,36 +249,4 @@ func newFixup(solution btf.COREFixup) Fixup {
 	default:
 		return Fixup{fixup: solution}
 	}
-}
-
-// RelocateAgainst computes the fixups for CO-RE relocations with types that the
-// caller has, in place of the running kernel's: vmlinux first, then modules.
-//
-// Differs from [btf.CORERelocate] in what [Relocate] says of absent types.
-func RelocateAgainst(relos []*btf.CORERelocation, targets []*btf.Spec, bo binary.ByteOrder, localID func(btf.Type) (btf.TypeID, error)) ([]Fixup, error) {
-	solutions, err := btf.CORERelocate(relos, targets, bo, localID)
-	if err != nil {
-		return nil, fmt.Errorf("CO-RE: %w", err)
-	}
-	fixups := make([]Fixup, len(solutions))
-	for i, solution := range solutions {
-		fixups[i] = newFixup(solution)
-	}
-	return fixups, nil
-}
-
-// everything returns all of vmlinux as candidates, for relocations whose
-// candidates can't be told. Its IDs are those of vmlinux.
-func (k *Kernel) everything() (*Candidates, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	vmlinux, err := k.base()
-	if err != nil {
-		return nil, err
-	}
-	spec, err := btf.LoadSplitSpecFromReader(bytes.NewReader(vmlinux.raw), nil)
-	if err != nil {
-		return nil, vmlinux.errorf(err)
-	}
-	return &Candidates{Spec: spec, everything: true}, nil
 }

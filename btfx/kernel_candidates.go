@@ -12,15 +12,10 @@ type Candidates struct {
 	Spec *btf.Spec
 
 	nodes []node
-	// Spec is all of vmlinux, and nodes is not used.
-	everything bool
 }
 
 // Ref returns where a type of Spec comes from.
 func (c *Candidates) Ref(id btf.TypeID) (Ref, bool) {
-	if c.everything {
-		return Ref{ID: id}, true
-	}
 	if id == 0 || uint64(id) > uint64(len(c.nodes)) {
 		return Ref{}, false
 	}
@@ -33,8 +28,7 @@ func (c *Candidates) Ref(id btf.TypeID) (Ref, bool) {
 // searched for names that vmlinux has no type of.
 //
 // The candidates are whole; of what they refer to, named structs and unions
-// behind pointers have no members: no relocation goes through a pointer, but
-// for type_matches, which needs the names of those structs among names, too.
+// behind pointers have no members: no relocation goes through a pointer.
 //
 // Mirrors libbpf bpf_core_find_cands.
 func (k *Kernel) Candidates(names ...string) (*Candidates, error) {

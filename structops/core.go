@@ -22,7 +22,7 @@ func (l *loader) collectRelocations() error {
 			}
 		}
 	}
-	if len(l.relos) == 0 || l.opts.Programs.KernelTypes != nil {
+	if len(l.relos) == 0 {
 		return nil
 	}
 	var err error
@@ -56,5 +56,5 @@ func (l *loader) fixups() ([]btfx.Fixup, error) {
 		return l.relocations.Resolve(l.opts.Kernel, order, l.builder.Add)
 	}
 	targets := append([]*btf.Spec{types}, l.opts.Programs.ExtraRelocationTargets...)
-	return btfx.RelocateAgainst(l.relos, targets, order, l.builder.Add)
+	return l.relocations.ResolveAgainst(targets, order, l.builder.Add)
 }

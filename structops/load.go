@@ -134,7 +134,7 @@ func (l *loader) resolve() error {
 	for _, e := range externs {
 		l.opts.Kernel.Want(btfx.EssentialName(e.Name))
 	}
-	if l.relocations != nil {
+	if l.relocations != nil && l.opts.Programs.KernelTypes == nil {
 		l.opts.Kernel.Want(l.relocations.Names()...)
 	}
 	l.wantTargets()
