@@ -17,9 +17,11 @@ import (
 // Fixup is the solution of a CO-RE relocation.
 type Fixup struct {
 	fixup btf.COREFixup
-	// Set if the value to be written is another than upstream's. The ID of a type
-	// in kernel BTF: upstream's number is one of the small BTF that it was
-	// computed against. 0 for the ID and the size of a type that the kernel lacks.
+	// Set if the value is not upstream's, or is not checked against what the
+	// instruction holds: an ID in the BTF that the program is loaded with or in
+	// kernel BTF, where upstream's number is one of the small BTF that it was
+	// computed against; 0 for the ID and the size of a type that the kernel
+	// lacks; 1 for types that match.
 	value *btf.TypeID
 }
 
@@ -39,26 +41,25 @@ func (f *Fixup) String() string {
 
 // Apply changes an instruction as the relocation demands. Works on Linux only,
 // as [btf.COREFixup.Apply] does.
+//
+// Differs from [btf.COREFixup.Apply], as libbpf does, in that an instruction may
+// hold another type ID than the relocation has: linkers renumber the types of an
+// object in .BTF.ext, but not in instructions.
 func (f *Fixup) Apply(ins *asm.Instruction) error {
-	if !isPoison(f.fixup) || f.value == nil {
+	if f.value == nil {
 		if err := f.fixup.Apply(ins); err != nil {
 			return fmt.Errorf("CO-RE fixup %v: %w", f, err)
 		}
-	}
-	if f.value == nil {
 		return nil
 	}
-	switch ins.OpCode.Class() {
-	case asm.LdClass, asm.ALUClass, asm.ALU64Class:
+	switch class := ins.OpCode.Class(); {
+	case class == asm.LdClass, class.IsALU() && ins.OpCode.Source() == asm.ImmSource:
 		ins.Constant = int64(*f.value)
 		return nil
 	default:
 		return fmt.Errorf("CO-RE fixup %v: %v has no place for the value of a type", f, ins)
 	}
 }
-
-// isPoison tells whether upstream makes the instruction an invalid one.
-func isPoison(solution btf.COREFixup) bool { return strings.HasSuffix(solution.String(), "=poison") }
 
 // Relocate computes the fixups for CO-RE relocations of an object, in their
 // order, with [btf.CORERelocate] and the kernel's candidates for their types.
@@ -150,7 +151,7 @@ func (r *Relocations) Resolve(k *Kernel, bo binary.ByteOrder, localID func(btf.T
 // ResolveAgainst computes the fixups with types that the caller has, in place of
 // the running kernel's: vmlinux first, then modules, see [btf.CORERelocate].
 func (r *Relocations) ResolveAgainst(targets []*btf.Spec, bo binary.ByteOrder, localID func(btf.Type) (btf.TypeID, error)) ([]Fixup, error) {
-	return r.resolve(targets, bo, localID, func(solution btf.COREFixup) (Fixup, error) { return newFixup(solution), nil })
+	return r.resolve(targets, bo, localID, newFixup)
 }
 
 // resolve computes the fixups. target makes them of upstream's solutions.
@@ -220,33 +221,38 @@ func parseRelocation(relo *btf.CORERelocation) (kind string, local btf.TypeID, e
 	return kind, btf.TypeID(id), nil
 }
 
-// fixup maps the target of a target_type_id from Spec to kernel BTF.
+// fixup makes a fixup of upstream's solution, and maps the target of a
+// target_type_id from Spec to kernel BTF.
 func (c *Candidates) fixup(solution btf.COREFixup) (Fixup, error) {
-	s := solution.String()
-	if !strings.HasPrefix(s, "target_type_id=") || isPoison(solution) {
-		return newFixup(solution), nil
+	f, err := newFixup(solution)
+	if err != nil || !strings.HasPrefix(solution.String(), "target_type_id=") || *f.value == 0 {
+		return f, err
 	}
-	_, number, _ := strings.Cut(s, "->")
-	small, err := strconv.ParseUint(number, 10, 32)
-	if err != nil {
-		return Fixup{}, fmt.Errorf("fixup %q: unknown format", s)
-	}
-	ref, ok := c.Ref(btf.TypeID(small))
+	ref, ok := c.Ref(*f.value)
 	if !ok {
-		return Fixup{}, fmt.Errorf("fixup %q: target %w among the candidates", s, btf.ErrNotFound)
+		return Fixup{}, fmt.Errorf("fixup %q: target %w among the candidates", solution.String(), btf.ErrNotFound)
 	}
 	return Fixup{solution, &ref.ID}, nil
 }
 
-// newFixup is upstream's solution, but for what libbpf answers about a type that
-// there isn't.
+// newFixup is upstream's solution, but for what libbpf answers about type IDs and
+// about a type that there isn't.
 //
 // Mirrors libbpf bpf_core_calc_type_relo.
-func newFixup(solution btf.COREFixup) Fixup {
-	switch solution.String() {
-	case "target_type_id=poison", "type_size=poison":
-		return Fixup{solution, new(btf.TypeID)}
+func newFixup(solution btf.COREFixup) (Fixup, error) {
+	s := solution.String()
+	switch kind, _, _ := strings.Cut(s, "="); {
+	case s == "target_type_id=poison", s == "type_size=poison":
+		return Fixup{solution, new(btf.TypeID)}, nil
+	case kind == "local_type_id", kind == "target_type_id":
+		_, number, _ := strings.Cut(s, "->")
+		id, err := strconv.ParseUint(number, 10, 32)
+		if err != nil {
+			return Fixup{}, fmt.Errorf("fixup %q: unknown format", s)
+		}
+		value := btf.TypeID(id)
+		return Fixup{solution, &value}, nil
 	default:
-		return Fixup{fixup: solution}
+		return Fixup{fixup: solution}, nil
 	}
 }

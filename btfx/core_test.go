@@ -270,6 +270,31 @@ func TestRelocateLocal(t *testing.T) {
 	}
 }
 
+// TestFixupApplyTypeID writes a type ID over another one than the relocation has,
+// which is what linked objects hold.
+func TestFixupApplyTypeID(t *testing.T) {
+	k := withOneModule(t, "el")
+	relos, types := localRelocations(t, "el", "types")
+	fixups, err := Relocate(relos, types, k, binary.LittleEndian, localID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range fixups {
+		kind, _, err := parseRelocation(relos[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		ins := asm.LoadImm(asm.R1, 12345, asm.DWord)
+		err = fixups[i].Apply(&ins)
+		switch isID := strings.HasSuffix(kind, "type_id"); {
+		case isID && (err != nil || ins.Constant == 12345):
+			t.Errorf("%v: got %v, error %v", &fixups[i], ins, err)
+		case kind == "type_exists" && err == nil:
+			t.Errorf("%v was not checked", &fixups[i])
+		}
+	}
+}
+
 func TestFixupApply(t *testing.T) {
 	k := withOneModule(t, "el")
 	spec, err := ebpf.LoadCollectionSpec("../testdata/core_local-el.elf")
@@ -302,7 +327,7 @@ func TestFixupApply(t *testing.T) {
 		}
 		constants = append(constants, ins.Constant)
 
-		wrong := asm.Mov.Imm(asm.R1, -1)
+		wrong := asm.Mov.Reg(asm.R1, asm.R2)
 		if err := fixups[0].Apply(&wrong); err == nil {
 			t.Errorf("%v applied to %v", &fixups[0], wrong)
 		}

@@ -28,7 +28,6 @@ func resolveTypeMatches(relo *btf.CORERelocation, local btf.Type, targets []*btf
 	if err != nil {
 		return Fixup{}, err
 	}
-	value := new(btf.TypeID)
 	for _, target := range targets {
 		candidates, err := target.AnyTypesByName(EssentialName(local.TypeName()))
 		if err != nil && !errors.Is(err, btf.ErrNotFound) {
@@ -43,11 +42,11 @@ func resolveTypeMatches(relo *btf.CORERelocation, local btf.Type, targets []*btf
 				return Fixup{}, fmt.Errorf("relocate %v: %w", local, err)
 			}
 			if ok {
-				*value = 1
+				return Fixup{solutions[0], new(btf.TypeID(1))}, nil
 			}
 		}
 	}
-	return Fixup{solutions[0], value}, nil
+	return Fixup{fixup: solutions[0]}, nil
 }
 
 // typesMatch tells whether a type of an object matches one of the kernel.

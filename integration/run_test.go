@@ -8,9 +8,11 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
@@ -123,6 +125,56 @@ func TestCanaryLinkedCORE(t *testing.T) {
 		t.Error("cilium/ebpf relocates functions behind ones without a symbol: btfx/view_code.go can go")
 	}
 	t.Logf("as expected, fields of the task (-want +got):\n%s", cmp.Diff(want, got))
+}
+
+// TestRunLinkedTypeIDs reads the type IDs that a program of a linked object has:
+// the linker has renumbered the types, but not in the instructions.
+func TestRunLinkedTypeIDs(t *testing.T) {
+	needRoot(t)
+	leavesNothing(t)
+	coll := mustLoad(t, openObject(t, golden("linked_typeid")))
+	runProgram(t, coll.Collection, "prog")
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle, err := coll.Programs["prog"].Handle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handle.Close()
+	types, err := handle.Spec(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	idOf := func(spec *btf.Spec, name string) int32 {
+		var typ *btf.Struct
+		if err := spec.TypeByName(name, &typ); err != nil {
+			t.Fatal(err)
+		}
+		id, err := spec.TypeID(typ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int32(id)
+	}
+	want := map[string]int32{"local": idOf(types, "last"), "target": idOf(kernel, "task_struct"), "absent": 0}
+	if diff := cmp.Diff(want, variables(t, coll.Collection, "local", "target", "absent")); diff != "" {
+		t.Errorf("type IDs (-want +got):\n%s", diff)
+	}
+}
+
+// TestCanaryLinkedTypeIDs shows that upstream refuses such an object.
+func TestCanaryLinkedTypeIDs(t *testing.T) {
+	needRoot(t)
+	coll, err := ebpf.LoadCollection(golden("linked_typeid"))
+	if err == nil {
+		coll.Close()
+		t.Fatal("cilium/ebpf takes type IDs that a linker has changed: Fixup.Apply in btfx/core.go can call it")
+	}
+	if !strings.Contains(err.Error(), "invalid immediate") {
+		t.Error(err)
+	}
 }
 
 // task is what the program in linked_core reads.
