@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/ebpfx/ebpfx/btfx"
 	"github.com/ebpfx/ebpfx/structops"
 )
@@ -105,6 +107,11 @@ func (r *result) load(path string, k *btfx.Kernel, f loadFlags) error {
 	if f.missing == "drop" {
 		opts.Missing = structops.DropCallbacks
 	}
+	unpin, err := pinSomewhere(obj, opts)
+	if err != nil {
+		return err
+	}
+	defer unpin()
 	r.Phase = "resolve"
 	start = time.Now()
 	if _, err := obj.ResolveWith(k, opts); err != nil {
@@ -132,6 +139,23 @@ func open(path string) (*structops.Object, error) {
 	}
 	defer f.Close()
 	return structops.Open(f)
+}
+
+// pinSomewhere gives maps that are pinned by name a directory of their own, which
+// is gone afterwards: libbpf would leave them in /sys/fs/bpf.
+func pinSomewhere(obj *structops.Object, opts *structops.Options) (unpin func(), err error) {
+	for _, name := range slices.Sorted(maps.Keys(obj.Spec.Maps)) {
+		if obj.Spec.Maps[name].Pinning != ebpf.PinByName {
+			continue
+		}
+		dir, err := os.MkdirTemp("/sys/fs/bpf", "structops-")
+		if err != nil {
+			return nil, fmt.Errorf("map %q is pinned by name: %w", name, err)
+		}
+		opts.Maps.PinPath = dir
+		return func() { _ = os.RemoveAll(dir) }, nil
+	}
+	return func() {}, nil
 }
 
 // requireAll makes optional maps and programs mandatory.

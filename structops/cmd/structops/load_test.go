@@ -113,6 +113,27 @@ func TestLoadMissing(t *testing.T) {
 	}
 }
 
+// TestLoadPinned proves that nothing stays pinned.
+func TestLoadPinned(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	before, err := filepath.Glob("/sys/fs/bpf/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, got := loadJSON(t, object("pinned")); status != 0 {
+		t.Errorf("status %d: %+v", status, got)
+	}
+	after, err := filepath.Glob("/sys/fs/bpf/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("pinned, and left there (-before +after):\n%s", diff)
+	}
+}
+
 func TestLoadReadable(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
