@@ -95,6 +95,25 @@ func explainCreate(p *MapPlan, err error) error {
 	return explained(fmt.Sprintf("map %q: create for %s", p.Name, p.OpsType), because(err, p.OpsType, "", createReasons), err)
 }
 
+// mapReasons are those of map_create, map_check_btf and bpf_map_alloc_percpu for
+// maps with locks, lists, trees, kptrs or timers, and for arenas.
+var mapReasons = []reason{
+	{errno: syscall.EPERM, text: "CAP_BPF is needed: run as root"},
+	{errno: syscall.EACCES, text: "the kernel does not take fields like those of its value in a map that is read-only or mapped into memory"},
+	{errno: errENOTSUPP, text: "the kernel does not take fields like those of its value in maps of this type"},
+	{errno: syscall.EOPNOTSUPP, text: "the kernel does not take fields like those of its value in maps of this type"},
+	{errno: syscall.EINVAL, text: "the kernel does not know the map's type, flags, sizes or a field of its value: is it too old?"},
+	{errno: syscall.ENOENT, text: "a type that its value names, as in contains: or kptr, is not in the object's or the kernel's BTF"},
+	{errno: syscall.E2BIG, text: "it is larger than the kernel allows"},
+	{errno: syscall.ENOMEM, text: "it is larger than memory allows"},
+}
+
+// explainMap makes the error of a map that the kernel refused.
+func explainMap(name string, spec *ebpf.MapSpec, err error) error {
+	what := fmt.Sprintf("map %q: create %s of %d * (%d + %d) bytes", name, spec.Type, spec.MaxEntries, spec.KeySize, spec.ValueSize)
+	return explained(what, because(err, "", "", mapReasons), err)
+}
+
 // populateReasons are those of bpf_struct_ops_map_update_elem and of the
 // subsystems' init_member, validate and, for legacy maps, reg functions.
 var populateReasons = []reason{
@@ -154,18 +173,35 @@ func explainAttach(name, opsType string, err error) error {
 	return explained(what, because(err, opsType, "", attachReasons), err)
 }
 
+const (
+	sleepableOnly = "only sleepable programs may do that: name the section struct_ops.s, or leave the call out"
+	refused       = "the verifier refuses what its log ends with, print the error with %+v for all of it"
+)
+
 // programReasons are those of the verifier, as far as its log alone does not
 // tell what to do.
 var programReasons = []reason{
 	{errno: syscall.EFAULT, text: "hit verifier bug, increase LogSizeStart to fit the log and check dmesg"},
-	{errno: syscall.EACCES, log: "is not allowed", text: "the kernel does not let programs of this type call that kernel function"},
-	{errno: syscall.EACCES, log: "in non-sleepable", text: "only sleepable programs may do that: name the section struct_ops.s, or leave the call out"},
+	{errno: syscall.EACCES, log: "calling kernel function", text: "the kernel does not let programs of this type call that kernel function"},
+	{errno: syscall.EACCES, log: "CAP_SYS_BOOT", text: "it calls a destructive kfunc: run it with CAP_SYS_BOOT, or leave the call out"},
+	{errno: syscall.EACCES, log: "sleepable kfunc", text: sleepableOnly},
+	{errno: syscall.EINVAL, log: "might sleep in a non-sleepable prog", text: sleepableOnly},
+	{errno: syscall.EACCES, log: "in non-sleepable", text: sleepableOnly},
 	{errno: syscall.ENOENT, log: "address for kernel symbol", text: "the kernel hides the variable: it needs CONFIG_KALLSYMS_ALL"},
 	{errno: syscall.E2BIG, log: "too many different kernel function calls", text: "the kernel allows 256 different kfuncs in a program"},
+	{errno: syscall.E2BIG, log: "too many different module BTFs", text: "the kernel allows kfuncs of 256 modules in a program"},
+	{errno: syscall.E2BIG, log: "program is too large", text: "the verifier gives up after a million instructions: bound its loops or use bpf_loop, and make functions global, which are verified once"},
+	{errno: syscall.E2BIG, log: "jumps is too complex", text: "it has more branches than the verifier follows: make functions of parts of it, global ones are verified once"},
+	{errno: syscall.E2BIG, text: "it has more instructions, or other entries, than the kernel takes"},
+	{errno: syscall.ENXIO, text: "a kernel module whose kfunc it calls is going away: load the module again"},
+	{errno: syscall.EINVAL, log: "func_info", text: "the BTF does not tell all of its functions: compile all of it with -g"},
 	{errno: syscall.EINVAL, log: fmt.Sprintf("invalid func unknown#%d", btf.COREBadRelocationSentinel), text: "the kernel lacks a type, field or value that a CO-RE relocation needs: guard it with bpf_core_*_exists"},
 	{errno: syscall.EACCES, log: fmt.Sprintf("(18) r10 = %#x", btf.COREBadRelocationSentinel), text: "the kernel lacks a type, field or value that a CO-RE relocation needs: guard it with bpf_core_*_exists"},
 	{errno: syscall.EACCES, log: fmt.Sprintf("(18) r10 = %#x", absentMap), text: "it uses an optional map that is not loaded"},
+	{errno: errENOTSUPP, log: "CONFIG_DEBUG_INFO_BTF", text: "kfuncs need a kernel with CONFIG_DEBUG_INFO_BTF"},
 	{errno: errENOTSUPP, log: "JIT", text: "kfuncs need the JIT: set sysctl net.core.bpf_jit_enable to 1"},
+	{errno: syscall.EACCES, text: refused},
+	{errno: syscall.EINVAL, text: refused},
 }
 
 // opsReasons are those that only struct_ops programs meet.
@@ -210,6 +246,9 @@ func (l *loader) programReason(p *program, err error, log []string) string {
 		if why := because(err, "", text, opsReasons); why != "" {
 			return fmt.Sprintf("%s: %s", l.memberOf(p), why)
 		}
+	}
+	if len(log) == 0 && errors.Is(err, syscall.EINVAL) {
+		return "the kernel does not know its type or an attribute of it: is it too old?"
 	}
 	return because(err, "", text, programReasons)
 }

@@ -57,6 +57,17 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+func TestExplainMap(t *testing.T) {
+	spec := &ebpf.MapSpec{Type: ebpf.Hash, KeySize: 4, ValueSize: 24, MaxEntries: 8}
+	for errno, want := range map[syscall.Errno]string{
+		syscall.EPERM: "CAP_BPF", syscall.EACCES: "read-only", errENOTSUPP: "maps of this type", syscall.EOPNOTSUPP: "maps of this type",
+		syscall.EINVAL: "too old", syscall.ENOENT: "contains:", syscall.E2BIG: "larger", syscall.ENOMEM: "larger",
+		syscall.EMFILE: "too many open files",
+	} {
+		wantError(t, explainMap("m", spec, errno), errno, `map "m": create Hash of 8 * (4 + 24) bytes: `, want)
+	}
+}
+
 func TestExplainProgram(t *testing.T) {
 	l := &loader{
 		obj:     &Object{},
@@ -83,7 +94,19 @@ func TestExplainProgram(t *testing.T) {
 		{false, syscall.EACCES, "0: (18) r10 = 0xbad2310\nframe pointer is read only", "CO-RE"},
 		{false, syscall.EACCES, "0: (18) r10 = 0xbed48a0\nframe pointer is read only", "optional map"},
 		{false, errENOTSUPP, "JIT is required for calling kernel function", "bpf_jit_enable"},
-		{false, syscall.EACCES, "R1 invalid mem access 'scalar'", `program "p": load program: permission denied: R1 invalid mem access`},
+		{false, errENOTSUPP, "calling kernel function is not supported without CONFIG_DEBUG_INFO_BTF", "kernel with CONFIG_DEBUG_INFO_BTF"},
+		{false, syscall.EACCES, "destructive kfunc calls require CAP_SYS_BOOT capability", "run it with CAP_SYS_BOOT"},
+		{false, syscall.EACCES, "program must be sleepable to call sleepable kfunc f", "struct_ops.s"},
+		{false, syscall.EINVAL, "helper call might sleep in a non-sleepable prog", "struct_ops.s"},
+		{false, syscall.E2BIG, "too many different module BTFs", "256 modules"},
+		{false, syscall.E2BIG, "BPF program is too large. Processed 1000001 insn", "bound its loops"},
+		{false, syscall.E2BIG, "The sequence of 8193 jumps is too complex.", "more branches"},
+		{false, syscall.E2BIG, "", "more instructions"},
+		{false, syscall.ENXIO, "", "is going away"},
+		{false, syscall.EINVAL, "number of funcs in func_info doesn't match number of subprogs", "compile all of it with -g"},
+		{false, syscall.EINVAL, "", "is it too old?"},
+		{false, syscall.EINVAL, "math between fp pointer and register", "what its log ends with, print the error with %+v for all of it: invalid argument: math between"},
+		{false, syscall.EACCES, "R1 invalid mem access 'scalar'", `what its log ends with, print the error with %+v for all of it: permission denied: R1 invalid mem access`},
 	} {
 		p := &program{name: "p", spec: &ebpf.ProgramSpec{Instructions: asm.Instructions{asm.Return()}}}
 		if tc.ops {

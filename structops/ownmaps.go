@@ -79,7 +79,7 @@ func (l *loader) createOwnMaps() error {
 	for _, om := range l.ownMaps {
 		m, err := l.createOwnMap(om)
 		if err != nil {
-			return fmt.Errorf("map %q: %w", om.name, err)
+			return err
 		}
 		l.own[om.name] = m
 		if om.spec.Type == ebpf.Arena {
@@ -93,47 +93,57 @@ func (l *loader) createOwnMaps() error {
 
 // createOwnMap takes the caller's map, or the pinned one, or creates one.
 func (l *loader) createOwnMap(om *ownMap) (*ebpf.Map, error) {
-	if m := l.opts.MapReplacements[om.name]; m != nil {
-		if err := om.spec.Compatible(m); err != nil {
-			return nil, err
-		}
-		return m.Clone()
-	}
-	if om.spec.Pinning != ebpf.PinByName {
+	m := l.opts.MapReplacements[om.name]
+	switch {
+	case m == nil && om.spec.Pinning == ebpf.PinByName:
+		return l.pinnedOwnMap(om)
+	case m == nil:
 		return l.newOwnMap(om)
 	}
+	if err := om.spec.Compatible(m); err != nil {
+		return nil, fmt.Errorf("map %q: use replacement: %w", om.name, err)
+	}
+	m, err := m.Clone()
+	if err != nil {
+		return nil, fmt.Errorf("map %q: %w", om.name, err)
+	}
+	return m, nil
+}
+
+// pinnedOwnMap opens the pinned map, or creates and pins one.
+func (l *loader) pinnedOwnMap(om *ownMap) (*ebpf.Map, error) {
 	if l.opts.Maps.PinPath == "" {
-		return nil, errors.New("pinned by name, but Options.Maps.PinPath is empty")
+		return nil, fmt.Errorf("map %q: pinned by name, but Options.Maps.PinPath is empty", om.name)
 	}
 	path := l.opts.Maps.PinPath + "/" + om.name
 	m, err := ebpf.LoadPinnedMap(path, &l.opts.Maps.LoadPinOptions)
 	if err == nil {
 		if err := om.spec.Compatible(m); err != nil {
 			m.Close()
-			return nil, fmt.Errorf("use pinned map %s: %w", path, err)
+			return nil, fmt.Errorf("map %q: use pinned map %s: %w", om.name, path, err)
 		}
 		return m, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+		return nil, fmt.Errorf("map %q: %w", om.name, err)
 	}
 	if m, err = l.newOwnMap(om); err != nil {
 		return nil, err
 	}
 	if err := m.Pin(path); err != nil {
 		m.Close()
-		return nil, err
+		return nil, fmt.Errorf("map %q: %w", om.name, err)
 	}
 	return m, nil
 }
 
-// newOwnMap creates a map with the object's BTF and writes its contents.
+// newOwnMap creates a map with the object's BTF.
 func (l *loader) newOwnMap(om *ownMap) (*ebpf.Map, error) {
 	create := l.mapCreate(om.spec, om.name, om.keyID, om.valueID)
 	if inner := om.spec.InnerMap; inner != nil {
 		template, err := newMap(l.mapCreate(inner, om.name+".inner", om.innerKey, om.innerV))
 		if err != nil {
-			return nil, fmt.Errorf("inner map: %w", err)
+			return nil, explainMap(om.name+".inner", inner, err)
 		}
 		defer template.Close()
 		create.InnerMapFD = uint32(template.FD())
@@ -141,7 +151,7 @@ func (l *loader) newOwnMap(om *ownMap) (*ebpf.Map, error) {
 	}
 	m, err := newMap(create)
 	if err != nil {
-		return nil, err
+		return nil, explainMap(om.name, om.spec, err)
 	}
 	return m, nil
 }
