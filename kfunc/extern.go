@@ -212,8 +212,15 @@ func declarations(spec *ebpf.CollectionSpec, file *btfx.File) (map[string]declar
 		if err != nil {
 			return nil, fmt.Errorf("object BTF: %w", err)
 		}
-		if fn, ok := typ.(*btf.Func); ok && fn.Linkage == btf.ExternFunc {
-			decls[fn.Name] = declaration{typ: fn}
+		switch t := typ.(type) {
+		case *btf.Func:
+			if t.Linkage == btf.ExternFunc {
+				decls[t.Name] = declaration{typ: t}
+			}
+		case *btf.Var:
+			if t.Linkage == btf.ExternVar {
+				decls[t.Name] = declaration{typ: t}
+			}
 		}
 	}
 
@@ -290,10 +297,13 @@ func kindOf(use usage, decl declaration) (Kind, error) {
 		return Function, nil
 	case *btf.Var:
 		if use&called != 0 {
-			return 0, fmt.Errorf("is called, but declared as variable in DATASEC %q", decl.section)
+			return 0, errors.New("is called, but declared as variable")
 		}
 		if decl.section == kconfigSection {
 			return Config, nil
+		}
+		if decl.section == "" {
+			return 0, errors.New("declared without __ksym or __kconfig, so another object file has it: link the two (bpftool gen object)")
 		}
 		if _, typeless := btf.UnderlyingType(typ.Type).(*btf.Void); typeless {
 			return Symbol, nil

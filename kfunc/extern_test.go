@@ -215,7 +215,9 @@ func TestKindOf(t *testing.T) {
 	}{
 		{"const void", loaded, declaration{ksymsSection, variable("x", &btf.Const{Type: (*btf.Void)(nil)})}, Symbol, ""},
 		{"typedef of void", loaded, declaration{ksymsSection, variable("x", &btf.Typedef{Name: "t", Type: &btf.Void{}})}, Symbol, ""},
-		{"called variable", called, declaration{ksymsSection, variable("x", signedInt)}, 0, `is called, but declared as variable in DATASEC ".ksyms"`},
+		{"called variable", called, declaration{ksymsSection, variable("x", signedInt)}, 0, "is called, but declared as variable"},
+		{"variable of another file", loaded, declaration{"", variable("x", signedInt)}, 0,
+			"declared without __ksym or __kconfig, so another object file has it: link the two (bpftool gen object)"},
 		{"kconfig function", called, declaration{kconfigSection, function("f", signedInt)}, 0, `function in DATASEC ".kconfig": not supported`},
 		{"other kind", loaded, declaration{ksymsSection, signedInt}, 0, `*btf.Int in DATASEC ".ksyms", expected a variable or function`},
 	}

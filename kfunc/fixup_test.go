@@ -299,7 +299,7 @@ func TestFixupWithoutFile(t *testing.T) {
 func TestFixupStrong(t *testing.T) {
 	_, spec := open(t, "kfunc_strong-el.elf")
 	err := Fixup(spec, imaginaryRCU(t), elfOption(t, "kfunc_strong-el.elf"))
-	const want = `extern "bpf_no_such_kfunc" (strong): not resolved: FUNC "bpf_no_such_kfunc": not found in kernel BTF
+	const want = `extern "bpf_no_such_kfunc" (strong): not resolved: FUNC "bpf_no_such_kfunc": not found in kernel BTF: a newer kernel or a module that is not loaded may have it, or another object file that was not linked in
 extern "bpf_rcu_read_lock": incompatible kfunc: the object declares "int *bpf_rcu_read_lock(int, void **)", the kernel has "void bpf_rcu_read_lock(void)": `
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got error %v", err)

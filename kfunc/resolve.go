@@ -265,6 +265,9 @@ func (x *Resolved) missing(e Extern, reason string) error {
 		x.Absent, x.Reason = true, reason
 		return nil
 	}
+	if e.Kind == Function && e.Type != nil {
+		reason += ": a newer kernel or a module that is not loaded may have it, or another object file that was not linked in"
+	}
 	return &MissingError{e.Name, e.Kind, e.BindingUnknown, reason}
 }
 

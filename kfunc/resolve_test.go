@@ -150,7 +150,7 @@ func TestResolveErrors(t *testing.T) {
 	}
 	_, err := Resolve(externs, testKernel(t), nil)
 	const want = `extern "_RNv4core" (strong): not resolved: FUNC "_RNv4core": not found in kernel BTF: a Rust function of another crate, link it in or avoid code that may panic
-extern "absent___x" (strong): not resolved: FUNC "absent": not found in kernel BTF
+extern "absent___x" (strong): not resolved: FUNC "absent": not found in kernel BTF: a newer kernel or a module that is not loaded may have it, or another object file that was not linked in
 extern "lost": not resolved: VAR "lost": not found in kernel BTF, which has per-CPU variables only (others: extern const void lost __ksym) (the spec does not tell whether it is weak: give its file in structops.Options.ELF)
 extern "mod_kfunc": incompatible kfunc: the object declares "int mod_kfunc(int a)", module "testmod" has "int mod_kfunc(int *a)": type mismatch between Int:"int"[signed size=4] and Pointer[target=Int:"int"]: incompatible types
 extern "per_cpu": incompatible variable: the object declares "struct task_struct *per_cpu", the kernel has "int per_cpu": type mismatch between Pointer[target=Struct:"task_struct"] and Int:"int"[signed size=4]: incompatible types
