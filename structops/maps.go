@@ -28,11 +28,15 @@ func (l *loader) createMaps() error {
 	spec.Maps = maps.Clone(spec.Maps)
 	for name, m := range spec.Maps {
 		roundRingBuf(m)
+		m = copyMap(m)
+		spec.Maps[name] = m
 		if m.Type == ebpf.ProgramArray {
-			// Filled when the programs are loaded.
-			m = copyMap(m)
-			m.Contents = nil
-			spec.Maps[name] = m
+			m.Contents = nil // filled when the programs are loaded
+		}
+		if !takesTypes(m.Type) {
+			// Upstream would try with types first, and find out that they can't
+			// have any: with sockmaps, after tens of milliseconds.
+			m.Key, m.Value = nil, nil
 		}
 	}
 	if m := l.externs.KconfigMap(); m != nil {
@@ -63,12 +67,10 @@ func (l *loader) createMaps() error {
 
 // dropTypes leaves out the BTF of maps, which upstream would load.
 func dropTypes(spec *ebpf.CollectionSpec) {
-	for name, m := range spec.Maps {
-		m = copyMap(m)
-		for bare := m; bare != nil; bare = bare.InnerMap {
-			bare.Key, bare.Value = nil, nil
+	for _, m := range spec.Maps {
+		for ; m != nil; m = m.InnerMap {
+			m.Key, m.Value = nil, nil
 		}
-		spec.Maps[name] = m
 	}
 }
 

@@ -20,21 +20,21 @@ type typedMap struct {
 	keyID, valueID btf.TypeID
 }
 
-// takesTypes tells whether a map has types that the kernel takes for maps of its
-// kind. Mirrors libbpf bpf_object__create_map.
-func takesTypes(m *ebpf.MapSpec) bool {
-	switch m.Type {
-	case ebpf.PerfEventArray, ebpf.CGroupArray, ebpf.StackTrace, ebpf.ArrayOfMaps, ebpf.HashOfMaps, ebpf.ProgramArray,
+// takesTypes tells whether the kernel takes types for maps of a kind. Mirrors
+// libbpf bpf_object__create_map.
+func takesTypes(typ ebpf.MapType) bool {
+	switch typ {
+	case ebpf.PerfEventArray, ebpf.CGroupArray, ebpf.StackTrace, ebpf.ArrayOfMaps, ebpf.HashOfMaps,
 		ebpf.DevMap, ebpf.DevMapHash, ebpf.CPUMap, ebpf.XSKMap, ebpf.SockMap, ebpf.SockHash, ebpf.Queue, ebpf.Stack:
 		return false
 	}
-	return m.Key != nil || m.Value != nil
+	return true
 }
 
 // addTypedMap adds the types of an ordinary map to the object's BTF, if it has
-// some.
+// some. A PROG_ARRAY is left to upstream, which fills it.
 func (l *loader) addTypedMap(name string, m *ebpf.MapSpec) error {
-	if !takesTypes(m) {
+	if m.Key == nil && m.Value == nil || !takesTypes(m.Type) || m.Type == ebpf.ProgramArray {
 		return nil
 	}
 	key, value, err := l.addTypes(m)
