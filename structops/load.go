@@ -123,7 +123,6 @@ type loader struct {
 // resolve looks everything up that the object takes from the kernel. All names
 // are announced first, so that the kernel's BTF is searched once.
 func (l *loader) resolve() error {
-	l.dropOptional()
 	externs, err := kfunc.Externs(l.obj.Spec, l.obj.file)
 	if err != nil {
 		return err
@@ -157,14 +156,6 @@ func (l *loader) resolve() error {
 	}
 	l.externs, err = kfunc.Resolve(externs, l.opts.Kernel, l.opts.Externs)
 	return err
-}
-
-// dropOptional drops the optional programs that nothing asks for, as far as that
-// can be told without a kernel.
-func (l *loader) dropOptional() {
-	maps.DeleteFunc(l.obj.Spec.Programs, func(name string, prog *ebpf.ProgramSpec) bool {
-		return prog.Type != ebpf.StructOps && optional(prog.SectionName) && !l.sel.named(name)
-	})
 }
 
 // selectPrograms drops what is not to be loaded and sorts the rest by name.

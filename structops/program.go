@@ -55,28 +55,26 @@ func (p *program) encode() ([]byte, error) {
 		return nil, err
 	}
 	raw := buf.Bytes()
-	for iter := insns.Iterate(); iter.Next(); {
-		ins := iter.Ins
+	at := 0 // bytes
+	for i := range insns {
+		ins := &insns[i]
 		if ins.Offset != 0 && ins.OpCode.Class().IsALU() && ins.OpCode.ALUOp() == asm.Mov {
 			// asm clears the offset of moves, which makes addr_space_cast a
 			// plain move with a stray immediate.
-			binary.NativeEndian.PutUint16(raw[iter.Offset.Bytes()+2:], uint16(ins.Offset))
+			binary.NativeEndian.PutUint16(raw[at+2:], uint16(ins.Offset))
 		}
+		at += int(ins.Size())
 	}
 	return raw, nil
 }
 
-// prepare makes the arguments of BPF_PROG_LOAD.
+// prepare makes the arguments of BPF_PROG_LOAD, but for the instructions.
 func (p *program) prepare(l *loader) error {
-	insns, err := p.encode()
-	if err != nil {
-		return err
-	}
 	spec := p.spec
 	p.attr = &sys.ProgLoad{
 		Type: uint32(spec.Type), ExpectedAttachType: uint32(spec.AttachType), Flags: spec.Flags,
 		KernVersion: spec.KernelVersion, Ifindex: spec.Ifindex,
-		Name: spec.Name, License: spec.License, Insns: insns,
+		Name: spec.Name, License: spec.License,
 		FuncInfo: p.funcInfo, LineInfo: p.lineInfo,
 	}
 	p.attr.BTFFD = l.btfFD()

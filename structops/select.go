@@ -31,13 +31,12 @@ func (s *selection) creates(name string) bool { return s.all || s.maps[name] }
 
 // reduce returns a copy of an object with what was selected.
 func (s *selection) reduce(o *Object) *Object {
-	obj := o.Copy()
+	obj := s.withPrograms(o).Copy()
 	if s.all {
 		return obj
 	}
 	keep := func(set map[string]bool) func(string) bool { return func(name string) bool { return !set[name] } }
 	deleteNames(obj.Spec.Maps, keep(s.maps))
-	deleteNames(obj.Spec.Programs, keep(s.progs))
 	deleteNames(obj.Spec.Variables, func(name string) bool { return !s.maps[obj.Spec.Variables[name].SectionName] })
 	for name, ops := range obj.Ops {
 		if s.maps[name] {
@@ -60,6 +59,19 @@ func (s *selection) reduce(o *Object) *Object {
 		}
 	}
 	return obj
+}
+
+// withPrograms returns the object without the programs that are not to be loaded,
+// as far as that can be told without a kernel. They may be most of the object, so
+// they are not copied. It shares everything with the object.
+func (s *selection) withPrograms(o *Object) *Object {
+	obj, spec := *o, *o.Spec
+	spec.Programs = maps.Clone(spec.Programs)
+	maps.DeleteFunc(spec.Programs, func(name string, prog *ebpf.ProgramSpec) bool {
+		return prog.Type != ebpf.StructOps && optional(prog.SectionName) && !s.named(name) || !s.all && !s.progs[name]
+	})
+	obj.Spec = &spec
+	return &obj
 }
 
 func deleteNames[T any](m map[string]T, drop func(string) bool) {

@@ -36,7 +36,7 @@ func (l *loader) loadPrograms() error {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		return len(l.progs[b].attr.Insns) - len(l.progs[a].attr.Insns)
+		return len(l.progs[b].spec.Instructions) - len(l.progs[a].spec.Instructions)
 	})
 
 	var mu sync.Mutex
@@ -78,6 +78,11 @@ func (l *loader) loadPrograms() error {
 // verify loads the program, first without a log unless one was asked for, and
 // with a growing one when it fails. Mirrors cilium/ebpf newProgramWithOptions.
 func (p *program) verify(l *loader) error {
+	var err error
+	if p.attr.Insns, err = p.encode(); err != nil {
+		return fmt.Errorf("program %q: %w", p.name, err)
+	}
+	defer func() { p.attr.Insns = nil }()
 	opts := &l.opts.Programs
 	if opts.LogLevel != 0 && !opts.LogDisabled {
 		p.attr.LogLevel = uint32(opts.LogLevel)
