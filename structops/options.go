@@ -42,7 +42,8 @@ type Options struct {
 	// if the kernel's ops type lacks them, in every map of the object.
 	MayDrop []string
 
-	// Verifiers is the number of programs that are verified at the same time.
+	// Verifiers is the number of programs that are verified at the same time,
+	// at most: for a few instructions no other thread is started.
 	// Defaults to GOMAXPROCS.
 	Verifiers int
 }

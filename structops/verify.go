@@ -21,6 +21,10 @@ const (
 	maxLogSize = math.MaxUint32 >> 2
 )
 
+// perVerifier is how many instructions are verified before another thread has
+// started.
+const perVerifier = 200
+
 // loadPrograms has all programs verified, several at the same time. The failure
 // that is reported is that of the first failing program by name, whatever the
 // order in which they end.
@@ -31,9 +35,10 @@ func (l *loader) loadPrograms() error {
 		}
 	}
 	// The biggest first, so that none of them is left over for the end.
-	order := make([]int, len(l.progs))
-	for i := range order {
+	order, total := make([]int, len(l.progs)), 0
+	for i, p := range l.progs {
 		order[i] = i
+		total += len(p.spec.Instructions)
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		return len(l.progs[b].spec.Instructions) - len(l.progs[a].spec.Instructions)
@@ -64,7 +69,7 @@ func (l *loader) loadPrograms() error {
 		}
 	}
 	var wg sync.WaitGroup
-	for range min(l.opts.Verifiers, len(l.progs)) - 1 {
+	for range min(l.opts.Verifiers, len(l.progs), 1+total/perVerifier) - 1 {
 		wg.Go(work)
 	}
 	work()
