@@ -6,11 +6,13 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/google/go-cmp/cmp"
@@ -410,6 +412,12 @@ func TestErrorIsOfFirstProgram(t *testing.T) {
 	for _, name := range []string{"init_second", "release_first", "undo_cwnd"} {
 		obj.Spec.Programs[name].License = "Proprietary"
 		obj.Spec.Programs[name].Instructions = openGolden(t, "log").Spec.Programs["ssthresh"].Instructions
+	}
+	for _, prog := range obj.Spec.Programs {
+		// Enough for each verifier to get some.
+		padding := slices.Repeat(asm.Instructions{asm.Mov.Imm(asm.R0, 0)}, perVerifier)
+		padding[0].Metadata, prog.Instructions[0].Metadata = prog.Instructions[0].Metadata, asm.Metadata{}
+		prog.Instructions = append(padding, prog.Instructions...)
 	}
 	for _, verifiers := range []int{1, 2, 8} {
 		for range 5 {
