@@ -1,9 +1,11 @@
 package structops
 
 import (
+	"fmt"
 	"maps"
 	"math/bits"
 	"os"
+	"slices"
 
 	"github.com/cilium/ebpf"
 
@@ -59,10 +61,32 @@ func (l *loader) createMaps() error {
 	}
 	coll, err := ebpf.NewCollectionWithOptions(&spec, opts)
 	if err != nil {
-		return err
+		return firstRefusal(&spec, opts, err)
 	}
 	l.coll = coll
 	return l.fillOwnMaps()
+}
+
+// firstRefusal returns the error of the first map by name that can't be created,
+// or err. Upstream creates maps in random order.
+func firstRefusal(spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions, err error) error {
+	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
+		if opts.MapReplacements[name] != nil {
+			continue
+		}
+		bare := copyMap(spec.Maps[name])
+		bare.Contents = nil
+		if bare.Pinning == ebpf.PinByName && opts.Maps.PinPath == "" {
+			return fmt.Errorf("map %q: pinned by name, but Options.Maps.PinPath is empty", name)
+		}
+		bare.Pinning = ebpf.PinNone
+		m, refused := ebpf.NewMap(bare)
+		if refused != nil {
+			return fmt.Errorf("map %q: %w", name, refused)
+		}
+		m.Close()
+	}
+	return err
 }
 
 // dropTypes leaves out the BTF of maps, which upstream would load.

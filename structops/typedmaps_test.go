@@ -1,6 +1,7 @@
 package structops
 
 import (
+	"syscall"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -127,4 +128,20 @@ func TestTypedMaps(t *testing.T) {
 	if !info.Frozen() {
 		t.Error(".rodata is not frozen")
 	}
+}
+
+// TestFirstRefusedMap proves that of several maps the same one is reported every
+// time.
+func TestFirstRefusedMap(t *testing.T) {
+	needKernel(t)
+	obj := openGolden(t, "maps")
+	for _, name := range []string{"by_socket", "per_cpu", "total"} {
+		obj.Spec.Maps[name].MaxEntries = 0
+	}
+	for range 20 {
+		_, err := obj.Load(nil)
+		wantError(t, err, syscall.EINVAL, `map "by_socket": `, "MaxEntries")
+	}
+	_, err := openGolden(t, "pinned").Load(nil)
+	wantError(t, err, nil, `map "total": pinned by name, but Options.Maps.PinPath is empty`)
 }
