@@ -354,7 +354,7 @@ func TestVerifierError(t *testing.T) {
 // TestLoadRefusedBTF loads an object whose BTF the kernel refuses, without, and
 // refuses one with struct_ops maps, which needs it.
 func TestLoadRefusedBTF(t *testing.T) {
-	needKernel(t)
+	needLinks(t)
 	coll := mustLoad(t, openGolden(t, "refused_btf"), nil)
 	wantError(t, coll.BTFRefusal, syscall.EINVAL, "object BTF", "ENUM declared", "only declared needs its values")
 	if err := coll.Maps["numbers"].Put(uint32(0), uint64(2)); err != nil {

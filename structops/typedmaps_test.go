@@ -133,7 +133,7 @@ func TestTypedMaps(t *testing.T) {
 // TestFirstRefusedMap proves that of several maps the same one is reported every
 // time.
 func TestFirstRefusedMap(t *testing.T) {
-	needKernel(t)
+	needLinks(t)
 	obj := openGolden(t, "maps")
 	for _, name := range []string{"by_socket", "per_cpu", "total"} {
 		obj.Spec.Maps[name].MaxEntries = 0
