@@ -25,13 +25,40 @@ func (l *loader) createMaps() error {
 	if err := l.createOwnMaps(); err != nil {
 		return err
 	}
+	spec := l.ordinaryMaps()
+	opts := l.opts.CollectionOptions
+	opts.MapReplacements = maps.Clone(opts.MapReplacements)
+	for _, om := range l.ownMaps {
+		delete(opts.MapReplacements, om.name)
+	}
+	typed, err := l.createTypedMaps(spec, &opts)
+	for _, m := range typed {
+		defer m.Close() // the collection has a copy
+	}
+	if err != nil {
+		return err
+	}
+	if l.btfRefusal != nil {
+		dropTypes(spec)
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, opts)
+	if err != nil {
+		return firstRefusal(spec, opts, err)
+	}
+	l.coll = coll
+	return l.fillOwnMaps()
+}
+
+// ordinaryMaps returns a spec of the maps that upstream can create, in which they
+// are as it should create them.
+func (l *loader) ordinaryMaps() *ebpf.CollectionSpec {
 	spec := *l.obj.Spec
 	spec.Programs = nil
-	spec.Maps = maps.Clone(spec.Maps)
-	for name, m := range spec.Maps {
-		roundRingBuf(m)
+	spec.Maps = make(map[string]*ebpf.MapSpec)
+	for name, m := range l.obj.Spec.Maps {
 		m = copyMap(m)
 		spec.Maps[name] = m
+		roundRingBuf(m)
 		if m.Type == ebpf.ProgramArray {
 			m.Contents = nil // filled when the programs are loaded
 		}
@@ -44,27 +71,7 @@ func (l *loader) createMaps() error {
 	if m := l.externs.KconfigMap(); m != nil {
 		spec.Maps[kconfigMap] = m
 	}
-	opts := l.opts.CollectionOptions
-	opts.MapReplacements = maps.Clone(opts.MapReplacements)
-	for _, om := range l.ownMaps {
-		delete(opts.MapReplacements, om.name)
-	}
-	typed, err := l.createTypedMaps(&spec, &opts)
-	for _, m := range typed {
-		defer m.Close() // the collection has a copy
-	}
-	if err != nil {
-		return err
-	}
-	if l.btfRefusal != nil {
-		dropTypes(&spec)
-	}
-	coll, err := ebpf.NewCollectionWithOptions(&spec, opts)
-	if err != nil {
-		return firstRefusal(&spec, opts, err)
-	}
-	l.coll = coll
-	return l.fillOwnMaps()
+	return &spec
 }
 
 // firstRefusal returns the error of the first map by name that can't be created,
