@@ -32,6 +32,9 @@ func (s *selection) creates(name string) bool { return s.all || s.maps[name] }
 // reduce returns a copy of an object with what was selected.
 func (s *selection) reduce(o *Object) *Object {
 	obj := s.withPrograms(o).Copy()
+	for _, prog := range obj.Spec.Programs {
+		orderFunctions(prog.Instructions)
+	}
 	if s.all {
 		return obj
 	}
