@@ -114,6 +114,19 @@ func explainMap(name string, spec *ebpf.MapSpec, err error) error {
 	return explained(what, because(err, "", "", mapReasons), err)
 }
 
+// contentsReasons are those of array_map_update_elem, bpf_fd_array_map_update_elem,
+// bpf_map_fd_get_ptr and prog_fd_array_get_ptr for initial contents.
+var contentsReasons = []reason{
+	{errno: syscall.E2BIG, text: "the key is not below max_entries, or the map is full"},
+	{errno: syscall.EINVAL, text: "it does not fit: inner maps have the type, sizes, flags and special fields of the declared one, " +
+		"programs of a PROG_ARRAY are of one type"},
+}
+
+// explainContents makes the error of an initial value that the kernel refused.
+func explainContents(name string, key any, err error) error {
+	return explained(fmt.Sprintf("map %q: key %v", name, key), because(err, "", "", contentsReasons), err)
+}
+
 // populateReasons are those of bpf_struct_ops_map_update_elem and of the
 // subsystems' init_member, validate and, for legacy maps, reg functions.
 var populateReasons = []reason{

@@ -61,7 +61,7 @@ func (o *Object) load(options *Options, sel *selection) (_ *Collection, err erro
 		l.openModules,
 		l.createMaps,
 		l.link,
-		l.loadPrograms,
+		l.loadAndFill,
 		l.fillProgArrays,
 		l.bindConstants,
 	} {

@@ -217,7 +217,7 @@ func TestAttach(t *testing.T) {
 		"one": {"one"}, "two": {"first", "second"}, "flavor": {"flavored"}, "static": {"one"}, "static_var": {"local_one", "local_two"},
 		"const_var": {"constant"}, "core": {"one"}, "globals": {"one"}, "kfuncs": {"one"}, "large": {"large"}, "maps": {"one"},
 		"newer_member": {"newer"}, "optional": {"normal"}, "reuse_same": {"first", "second"}, "subprog": {"one"},
-		"typedef_var": {"typedefed"}, "optional_program": {"one"}, "optional_unknown": {"normal"}, "progarray": {"one"},
+		"typedef_var": {"typedefed"}, "optional_program": {"one"}, "optional_unknown": {"normal"}, "progarray": {"one"}, "outer": {"one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			coll := mustLoad(t, openGolden(t, name), nil)

@@ -59,8 +59,8 @@ func (l *loader) ordinaryMaps() *ebpf.CollectionSpec {
 		m = copyMap(m)
 		spec.Maps[name] = m
 		roundRingBuf(m)
-		if m.Type == ebpf.ProgramArray {
-			m.Contents = nil // filled when the programs are loaded
+		if m.Type == ebpf.ProgramArray || storesMaps(m.Type) {
+			m.Contents = nil // filled when the programs are loaded, or meanwhile
 		}
 		if !takesTypes(m.Type) {
 			// Upstream would try with types first, and find out that they can't

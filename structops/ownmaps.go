@@ -163,30 +163,3 @@ func (l *loader) mapCreate(spec *ebpf.MapSpec, name string, key, value btf.TypeI
 		BTFFD: l.btfFD(), KeyTypeID: uint32(key), ValueTypeID: uint32(value),
 	}
 }
-
-// fillOwnMaps writes the initial contents, when the maps that they may name
-// exist.
-func (l *loader) fillOwnMaps() error {
-	for _, om := range l.ownMaps {
-		m := l.own[om.name]
-		for _, kv := range om.spec.Contents {
-			value := kv.Value
-			if name, ok := value.(string); ok {
-				inner := l.mapNamed(name)
-				if inner == nil {
-					return fmt.Errorf("map %q: key %v: no map %q", om.name, kv.Key, name)
-				}
-				value = inner
-			}
-			if err := m.Put(kv.Key, value); err != nil {
-				return fmt.Errorf("map %q: key %v: %w", om.name, kv.Key, err)
-			}
-		}
-		if isConstant(om.name) {
-			if err := m.Freeze(); err != nil {
-				return fmt.Errorf("map %q: freeze: %w", om.name, err)
-			}
-		}
-	}
-	return nil
-}
