@@ -9,7 +9,7 @@ import (
 )
 
 // fillOwnMaps writes the initial contents of maps that upstream can't create,
-// those of maps of maps apart.
+// except maps of maps: fillOuterMaps does.
 func (l *loader) fillOwnMaps() error {
 	for _, om := range l.ownMaps {
 		if storesMaps(om.spec.Type) {

@@ -67,7 +67,8 @@ func TestMapsOfMapsRefused(t *testing.T) {
 				obj := openGolden(t, "outer")
 				tc.edit(obj.Spec.Maps)
 				if breakProgram {
-					obj.Spec.Programs["init"].Instructions[0] = asm.Mov.Reg(asm.R0, asm.R9).WithMetadata(obj.Spec.Programs["init"].Instructions[0].Metadata)
+					ins := &obj.Spec.Programs["init"].Instructions[0]
+					*ins = asm.Mov.Reg(asm.R0, asm.R9).WithMetadata(ins.Metadata)
 				}
 				_, err := obj.Load(nil)
 				wantError(t, err, tc.is, tc.want...)
